@@ -1,0 +1,57 @@
+# Bootstraps .venv with nothing but python3 (3.11 or later) and pip present.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PACKAGES := transforms stores models training serving cli
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test check format prove bench lock clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Make .venv from the lock (other targets do so by themselves)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Likewise needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked packages into $(VENV) (about 2.7 GB; one to three minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: $(READY) ## The main job end to end on real flights, then a report
+	@$(BIN)/likewise demo $(ARGS)
+
+serve: $(READY) ## Serve the promoted release on http://127.0.0.1:8000
+	@$(BIN)/likewise serve $(ARGS)
+
+test: $(READY) ## Every test, with real Redis, end to end and parity
+	@$(BIN)/python -m pytest -q -m "not prove" $(ARGS)
+
+check: $(READY) ## What a commit must pass: format, lint, layers, types, fast tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-cache --no-logo >$(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
+	@$(BIN)/mypy --no-error-summary $(PACKAGES:%=-p likewise.%)
+	@$(BIN)/python -m pytest -q -m "not slow and not prove"
+
+format: $(READY) ## Format and mend what the linter can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+prove: $(READY) ## The heavy evidence: soak, fuzz, kill tests, large data (up to an hour)
+	@$(BIN)/python -m pytest -q -m prove $(ARGS)
+
+bench: $(READY) ## Ratios against peers, side by side in one run
+	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+
+lock: ## Resolve the dependencies anew (needs uv)
+	uv pip compile --python-version 3.11 --all-extras --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+
+clean: ## Stop what runs and remove what the demo made
+	@if test -x $(BIN)/likewise; then $(BIN)/likewise down; fi
+	rm -rf .likewise

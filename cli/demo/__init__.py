@@ -1,0 +1,1 @@
+"""The worked example: the flights of 2013."""

@@ -1,0 +1,1 @@
+"""Model artifacts, families, runtimes and golden predictions."""

@@ -1,0 +1,1 @@
+"""History, fit, dataset, train, evaluate, gate, publish."""

@@ -1,0 +1,1 @@
+"""Columns, statistics, kinds, transforms, artifacts and their registry."""

@@ -1,0 +1,1 @@
+"""The kinds: elementary transforms with a revision, one to a file."""

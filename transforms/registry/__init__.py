@@ -1,0 +1,1 @@
+"""Versions, releases, aliases and their log over content-addressed blobs."""
