@@ -1,0 +1,46 @@
+"""A command group that loads a command's module only when the command is called.
+
+Feast costs 5 s and TensorFlow 8 s to import; `likewise --help` and `likewise list` need neither.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+PACKAGE = "likewise.cli"
+
+# command: (module with a `typer.Typer` called `app`, help on the group's page)
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "demo": ("demo_command", "The main job end to end on real flights, then a report."),
+    "run": ("run_command", "Run a recipe: history, fit, train, evaluate, gate, publish, promote."),
+    "materialize": ("materialize_command", "Bring the online store to the clock's instant, by declared cadence."),
+    "parity": ("parity_command", "Compare what serving reads with what training read."),
+    "serve": ("serve_command", "Serve features and predictions over HTTP."),
+    "down": ("down_command", "Stop the embedded Redis server."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """The top group: commands of `COMMANDS` stand in it as placeholders until called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401
+        """Return the command that `args` name, its module loaded."""
+        if not args or args[0] not in COMMANDS:
+            return super().resolve_command(ctx, args)
+        name = args[0]
+        command = typer.main.get_command(import_module(f"{PACKAGE}.{COMMANDS[name][0]}").app)
+        command.name = name
+        return name, command, args[1:]
+
+
+def add_placeholders(app: typer.Typer) -> None:
+    """Give every lazy command its line on the help page."""
+    for name, (_, text) in COMMANDS.items():
+        app.command(name, help=text)(_never_called)
+
+
+def _never_called() -> None:
+    raise NotImplementedError("LazyGroup.resolve_command loads the real command")

@@ -1,0 +1,91 @@
+"""The settings of a process: read once, from options and the environment, then frozen."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from likewise.cli.errors import SettingError
+
+DEFAULT_CLOCK = "wall"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are and which time it is.
+
+    Attributes
+    ----------
+    home
+        Folder of everything Likewise writes by itself (`LIKEWISE_HOME`).
+    repo
+        The Feast repository (`LIKEWISE_REPO`).
+    registry
+        SQLAlchemy URL of the registry (`LIKEWISE_REGISTRY`).
+    blobs
+        Path or fsspec URL of the registry's blobs (`LIKEWISE_BLOBS`).
+    redis_url
+        An outside Redis in place of the embedded one (`REDIS_URL`); None means embedded.
+    clock
+        `wall` or an ISO instant with its zone (`LIKEWISE_CLOCK`).
+    token
+        Bearer token that guards writes of the HTTP service (`LIKEWISE_TOKEN`).
+    """
+
+    home: Path
+    repo: Path
+    registry: str
+    blobs: str
+    redis_url: str | None
+    clock: str
+    token: str | None
+
+    def describe(self) -> dict[str, str]:
+        """Return every setting as text, with secrets masked."""
+        shown = {field.name: getattr(self, field.name) for field in fields(self)}
+        shown["token"] = "set (hidden)" if self.token else "none"
+        shown["registry"] = _mask_password(self.registry)
+        shown["redis_url"] = _mask_password(self.redis_url) if self.redis_url else "embedded"
+        return {name: str(value) for name, value in shown.items()}
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings that the environment asks for.
+
+    Raises
+    ------
+    SettingError
+        When a value can't be used; the text names the variable and what it takes.
+    """
+    home = Path(environ.get("LIKEWISE_HOME") or ".likewise")
+    clock = environ.get("LIKEWISE_CLOCK") or DEFAULT_CLOCK
+    _check_clock(clock)
+    return Settings(
+        home=home,
+        repo=Path(environ.get("LIKEWISE_REPO") or "feature_repo"),
+        registry=environ.get("LIKEWISE_REGISTRY") or f"sqlite:///{home / 'registry.db'}",
+        blobs=environ.get("LIKEWISE_BLOBS") or str(home / "blobs"),
+        redis_url=environ.get("REDIS_URL") or None,
+        clock=clock,
+        token=environ.get("LIKEWISE_TOKEN") or None,
+    )
+
+
+def _check_clock(text: str) -> None:
+    if text == DEFAULT_CLOCK:
+        return
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise SettingError("LIKEWISE_CLOCK", "'wall' or an ISO instant with its zone (2013-11-05T12:00:00Z)", text)
+
+
+def _mask_password(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.password:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
