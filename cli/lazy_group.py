@@ -16,7 +16,10 @@ PACKAGE = "likewise.cli"
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("demo_command", "The main job end to end on real flights, then a report."),
     "run": ("run_command", "Run a recipe: history, fit, train, evaluate, gate, publish, promote."),
-    "materialize": ("materialize_command", "Bring the online store to the clock's instant, by declared cadence."),
+    "materialize": (
+        "materialize_command",
+        "Bring the online store to the clock's instant, by declared cadence.",
+    ),
     "parity": ("parity_command", "Compare what serving reads with what training read."),
     "serve": ("serve_command", "Serve features and predictions over HTTP."),
     "down": ("down_command", "Stop the embedded Redis server."),

@@ -1,0 +1,61 @@
+import subprocess
+import sys
+import tomllib
+
+import yaml
+
+from tests.architecture.sources import PACKAGES, ROOT, python_files
+
+
+def pyproject() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_every_package_is_declared() -> None:
+    """A folder with Python files that pyproject.toml forgets would be missing from the wheel."""
+    declared = set(pyproject()["tool"]["setuptools"]["packages"])
+    found = {"likewise." + ".".join(path.parent.relative_to(ROOT).parts) for path in python_files(*PACKAGES)}
+    assert declared == found
+
+
+def test_layers_hold() -> None:
+    """Every contract of import-linter is kept."""
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from importlinter.cli import lint_imports_command as c; sys.exit(c())",
+    ]
+    answer = subprocess.run(
+        [*command, "--no-cache", "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stdout
+
+
+def test_the_lock_names_no_host() -> None:
+    """The lock holds names, versions and hashes, and every line has its hash."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in text
+    assert not any(line.startswith("-") for line in text.splitlines())
+    requirements = text.replace("\\\n", " ").splitlines()
+    assert all("--hash=sha256:" in line for line in requirements if line.strip())
+
+
+def test_compose_describes_redis_postgres_and_the_server() -> None:
+    """docker-compose.yml parses, keeps data in volumes and publishes ports to loopback only."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    services = compose["services"]
+    assert {"redis", "postgres", "server", "trainer"} <= set(services)
+    assert "--appendonly" in services["redis"]["command"]
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+    used = {volume.split(":")[0] for service in services.values() for volume in service.get("volumes", [])}
+    assert used <= set(compose["volumes"])
+
+
+def test_the_image_installs_the_lock_and_runs_the_cli() -> None:
+    """The Dockerfile installs exactly the lock and starts the command that pyproject.toml declares."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert "--no-deps --require-hashes -r requirements.lock" in text
+    assert 'ENTRYPOINT ["likewise"]' in text
+    assert "likewise" in pyproject()["project"]["scripts"]
