@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 class LazyGroup(TyperGroup):
     """The top group: commands of `COMMANDS` stand in it as placeholders until called."""
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return the command that `args` name, its module loaded."""
         if not args or args[0] not in COMMANDS:
             return super().resolve_command(ctx, args)

@@ -26,7 +26,7 @@ add_placeholders(app)
 registry_commands.register(app)
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001  # typer calls it so
+def _print_version(wanted: bool) -> None:  # typer calls it so
     if wanted:
         typer.echo(f"likewise {VERSION}")
         raise typer.Exit
@@ -47,9 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=list(arguments) if arguments is not None else None)
     except LikewiseError as error:
-        Console(stderr=True, highlight=False).print(
-            f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True
-        )
+        Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -81,9 +81,7 @@ def _check_clock(text: str) -> None:
     except ValueError:
         instant = None
     if instant is None or instant.tzinfo is None:
-        raise SettingError(
-            "LIKEWISE_CLOCK", "'wall' or an ISO instant with its zone (2013-11-05T12:00:00Z)", text
-        )
+        raise SettingError("LIKEWISE_CLOCK", "'wall' or an ISO instant with its zone (2013-11-05T12:00:00Z)", text)
 
 
 def _mask_password(url: str) -> str:

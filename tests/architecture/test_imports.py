@@ -26,9 +26,7 @@ CODE = [*python_files(*PACKAGES), *python_files("tests", "benchmarks", "feature_
 @pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_own_packages_are_imported_under_the_namespace(path: Path) -> None:
     """Nothing imports our folders by their bare names, which a user's Feast repository may hold too."""
-    bare = [
-        (line, name) for line, name in imported_modules(syntax_tree(path)) if name.split(".")[0] in PACKAGES
-    ]
+    bare = [(line, name) for line, name in imported_modules(syntax_tree(path)) if name.split(".")[0] in PACKAGES]
     assert bare == []
 
 
@@ -36,16 +34,9 @@ def test_own_packages_are_imported_under_the_namespace(path: Path) -> None:
 def test_own_packages_are_never_imported_inside_functions(path: Path) -> None:
     """Layers hold without cycles that are dodged by an import inside a function."""
     functions = [
-        node
-        for node in ast.walk(syntax_tree(path))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        node for node in ast.walk(syntax_tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
-    inner = {
-        (line, name)
-        for node in functions
-        for line, name in imported_modules(node)
-        if name.startswith("likewise")
-    }
+    inner = {(line, name) for node in functions for line, name in imported_modules(node) if name.startswith("likewise")}
     assert inner == set()
 
 

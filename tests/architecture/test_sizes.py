@@ -17,9 +17,7 @@ def test_files_and_functions_stay_readable(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= FILE_LINES
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     assert [node.name for node in functions if body_lines(node) > FUNCTION_LINES] == []
-    assert [
-        node.name for node in functions if len(node.args.args) + len(node.args.kwonlyargs) > PARAMETERS
-    ] == []
+    assert [node.name for node in functions if len(node.args.args) + len(node.args.kwonlyargs) > PARAMETERS] == []
 
 
 def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
