@@ -1,0 +1,1 @@
+"""Parity: training and serving compared for the same entities and times."""
