@@ -1,0 +1,67 @@
+"""The same Feast repository over an online store and a registry of its own, so that replay disturbs nobody."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from feast import FeatureStore
+
+from likewise.stores import embedded
+
+CLOCK_VARIABLE = "LIKEWISE_CLOCK"
+REDIS_VARIABLE = "REDIS_URL"
+
+
+@contextmanager
+def side_store(repo: Path, folder: Path) -> Iterator[FeatureStore]:
+    """Open the repository on an empty embedded Redis below `folder`; stop and forget it afterwards.
+
+    Parameters
+    ----------
+    repo
+        A Feast repository that was applied; its registry is copied, never written.
+    folder
+        Scratch folder; its content is removed first.
+    """
+    embedded.stop(folder / "redis")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    outside = os.environ.pop(REDIS_VARIABLE, None)
+    try:
+        yield FeatureStore(repo_path=str(repo), fs_yaml_file=_side_yaml(repo, folder.resolve()))
+    finally:
+        if outside is not None:
+            os.environ[REDIS_VARIABLE] = outside
+        embedded.stop(folder / "redis")
+
+
+@contextmanager
+def clock_at(instant: datetime) -> Iterator[None]:
+    """Play an instant: inside the block the stores' clock stands there."""
+    before = os.environ.get(CLOCK_VARIABLE)
+    os.environ[CLOCK_VARIABLE] = instant.isoformat()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[CLOCK_VARIABLE]
+        else:
+            os.environ[CLOCK_VARIABLE] = before
+
+
+def _side_yaml(repo: Path, folder: Path) -> Path:
+    config: dict[str, Any] = yaml.safe_load(os.path.expandvars((repo / "feature_store.yaml").read_text("utf-8")))
+    registry = config["registry"]
+    path = Path(registry if isinstance(registry, str) else registry["path"])
+    copy = folder / "registry.db"
+    shutil.copyfile(path if path.is_absolute() else repo / path, copy)
+    config["registry"] = str(copy) if isinstance(registry, str) else registry | {"path": str(copy)}
+    config["online_store"] = config["online_store"] | {"connection_string": f"embedded:{folder / 'redis'}"}
+    target = folder / "feature_store.yaml"
+    target.write_text(yaml.safe_dump(config), "utf-8")
+    return target
