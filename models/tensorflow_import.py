@@ -1,0 +1,20 @@
+"""The one place that loads TensorFlow and Keras: 8 s and 650 MB, so only callers that train or convert pay."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+
+def import_tensorflow() -> Any:
+    """Return the module `tensorflow`, with its start-up notes silenced unless the environment asks for them."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    return importlib.import_module("tensorflow")
+
+
+def import_keras() -> Any:
+    """Return the module `keras` on TensorFlow."""
+    import_tensorflow()
+    return importlib.import_module("keras")
