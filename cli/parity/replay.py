@@ -70,7 +70,7 @@ class Replay:
 
     def _push(self, store: FeatureStore, cadence: Cadence, since: datetime | None, run: datetime) -> None:
         rows = self.rows(cadence.view)
-        newest = rows.newest(run, since)
+        newest = rows.newest(run, since or EPOCH)
         if newest.num_rows:
             store.push(str(cadence.push_source), as_frame(newest, rows), to=PushMode.ONLINE)
 

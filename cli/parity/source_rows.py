@@ -9,6 +9,7 @@ import pyarrow as pa
 from feast import FeatureView, FileSource
 
 from likewise.cli.errors import SourceNotFileError
+from likewise.cli.parity.cadence import EPOCH
 
 EVENT, CREATED = "__event", "__created"
 
@@ -24,7 +25,7 @@ class SourceRows:
     keys: tuple[str, ...]
     features: tuple[str, ...]
 
-    def newest(self, run: datetime, since: datetime | None = None) -> pa.Table:
+    def newest(self, run: datetime, since: datetime = EPOCH, oldest: datetime = EPOCH) -> pa.Table:
         """Return for every key the newest row that was known at `run`.
 
         Parameters
@@ -33,6 +34,8 @@ class SourceRows:
             Rows with an event time or a created time after it are left out.
         since
             Also leave out rows created at or before it.
+        oldest
+            Also leave out rows of an earlier event time.
 
         Returns
         -------
@@ -42,13 +45,13 @@ class SourceRows:
         """
         columns = ", ".join(f'"{name}"' for name in (*self.keys, *self.features))
         keys = ", ".join(f'"{name}"' for name in self.keys) or "1"
-        after = "" if since is None else f'AND "{self.created}" > ?'
         query = f"""
             SELECT {columns}, "{self.event}" AS {EVENT}, "{self.created}" AS {CREATED}
-            FROM read_parquet(?) WHERE "{self.event}" <= ? AND "{self.created}" <= ? {after}
+            FROM read_parquet(?)
+            WHERE "{self.event}" BETWEEN ? AND ? AND "{self.created}" > ? AND "{self.created}" <= ?
             QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY "{self.event}" DESC, "{self.created}" DESC) = 1
         """  # noqa: S608  # names come from the Feast registry, values are bound
-        values = [self.path, run, run, *([] if since is None else [since])]
+        values = [self.path, oldest, run, since, run]
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             return connection.execute(query, values).to_arrow_table()
