@@ -19,3 +19,14 @@ class SourceNotFileError(LikewiseError):
         super().__init__(
             f"view {view!r}: replay reads Parquet files (a FileSource), got {got}; compare at the present instant instead"
         )
+
+
+class TooFewRowsError(LikewiseError):
+    """The instants of a parity check hold too few entity rows to mean anything."""
+
+    def __init__(self, expected: int, got: int, span: str) -> None:
+        self.expected, self.got, self.span = expected, got, span
+        super().__init__(
+            f"parity over {span}: expected at least {expected:,} entity rows, got {got:,}; take more instants, a longer "
+            "window, or another span"
+        )

@@ -58,6 +58,10 @@ class Replay:
                 write(self.store, cadence, since, run)
             self.runs[cadence.view] = run
 
+    def due(self, view: str, instant: datetime) -> datetime:
+        """Return the start of the last run of a view that was due by `instant`."""
+        return cadence_of(view, self.views[view].tags).last_run(instant)
+
     def rows(self, view: str) -> SourceRows:
         """Return the batch source of a view."""
         return source_rows(self.views[view], self.repo)
