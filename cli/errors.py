@@ -17,7 +17,8 @@ class SourceNotFileError(LikewiseError):
     def __init__(self, view: str, got: str) -> None:
         self.view, self.got = view, got
         super().__init__(
-            f"view {view!r}: replay reads Parquet files (a FileSource), got {got}; compare at the present instant instead"
+            f"view {view!r}: replay reads Parquet files (a FileSource), got {got}; "
+            "compare at the present instant instead"
         )
 
 
@@ -27,6 +28,6 @@ class TooFewRowsError(LikewiseError):
     def __init__(self, expected: int, got: int, span: str) -> None:
         self.expected, self.got, self.span = expected, got, span
         super().__init__(
-            f"parity over {span}: expected at least {expected:,} entity rows, got {got:,}; take more instants, a longer "
-            "window, or another span"
+            f"parity over {span}: expected at least {expected:,} entity rows, got {got:,}; "
+            "take more instants, a longer window, or another span"
         )

@@ -112,8 +112,7 @@ def check_instant(case: Case, release: LoadedRelease, replay: Replay, reference:
     found = differences(case.instant, history, online, by_column)
     found += [late for view, expected in allowed.items() for late in _shifted(case.instant, view, expected, answer)]
     tensors = reference.transform.apply(_reference_table(case, history, online, found))
-    predictions = [] if reference.predictor is None else reference.predictor.predict(tensors)
-    served = [] if answer.predictions is None else answer.predictions
+    predicted = None if reference.predictor is None else reference.predictor.predict(tensors)
     return InstantResult(
         instant=case.instant,
         rows=rows.n,
@@ -121,7 +120,7 @@ def check_instant(case: Case, release: LoadedRelease, replay: Replay, reference:
         differences=tuple(found),
         tensor_elements=sum(tensor.size for tensor in tensors.values()),
         differing_elements=differing_bits(tensors, answer.tensors),
-        prediction_distance=largest_distance(predictions, served),
+        prediction_distance=largest_distance(predicted, answer.predictions),
     )
 
 

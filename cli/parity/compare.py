@@ -1,6 +1,6 @@
 """Compare columns, tensors and predictions bit by bit, and name the reason for each difference."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from likewise.transforms.columns import Column, Columns
 
 Bits = npt.NDArray[np.bool_]
+Predictions = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,9 @@ def _differing(left: npt.NDArray[np.generic] | None, right: npt.NDArray[np.gener
     return int(np.count_nonzero((ours != theirs).any(axis=1)))
 
 
-def largest_distance(left: Sequence[float], right: Sequence[float]) -> float:
-    """Return the largest absolute distance of two prediction vectors; infinite where one is NaN."""
-    gaps = np.abs(np.asarray(left, np.float64) - np.asarray(right, np.float64))
+def largest_distance(left: Predictions | None, right: Predictions | None) -> float:
+    """Return the largest absolute distance of two prediction vectors; infinite where one is NaN or absent."""
+    if left is None or right is None:
+        return 0.0 if left is right else float("inf")
+    gaps = np.abs(left.astype(np.float64) - right.astype(np.float64))
     return float(np.max(np.where(np.isnan(gaps), np.inf, gaps), initial=0.0))
