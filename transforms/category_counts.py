@@ -1,0 +1,119 @@
+"""Exact counts of the distinct values of a column, whatever its type."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from likewise.transforms.columns import Column
+from likewise.transforms.kind import Arrays, Fields, FittedKind, Fitter, Floats, Kind, Values
+
+# A category: float or (beyond 2**53) int for numbers and booleans, str, bytes, int microseconds for times.
+Category: TypeAlias = Any
+
+
+class CategoryCounts:
+    """How often each category of one column occurs; missing values are counted apart."""
+
+    __slots__ = ("counts", "missing")
+
+    def __init__(self) -> None:
+        self.counts: dict[Category, int] = {}
+        self.missing = 0
+
+    def update(self, column: Column) -> None:
+        """Count the values of a column."""
+        values, counts = distinct(column)
+        for value, count in zip(values, counts.tolist(), strict=True):
+            self.add(value, count)
+        self.missing += len(column) - int(counts.sum())
+
+    def add(self, value: Category, count: int) -> None:
+        """Count one category `count` times."""
+        self.counts[value] = self.counts.get(value, 0) + count
+
+    def merge(self, other: CategoryCounts) -> None:
+        """Add the counts of another part of the data."""
+        for value, count in other.counts.items():
+            self.add(value, count)
+        self.missing += other.missing
+
+    def sorted(self) -> list[Category]:
+        """Return the categories in ascending order: numbers by value, text by code point, bytes by byte."""
+        return sorted(self.counts)
+
+    def most_frequent(self) -> Category:
+        """Return the most frequent category, of several the smallest."""
+        return min(self.counts, key=lambda value: (-self.counts[value], value))
+
+
+def distinct(column: Column) -> tuple[list[Category], npt.NDArray[np.int64]]:
+    """Return the distinct present values of a column and their counts."""
+    if isinstance(column.values, pa.Array):
+        counted = pc.value_counts(column.values.drop_null())
+        values, counts = counted.field("values"), counted.field("counts")
+        if pa.types.is_dictionary(values.type):
+            values = values.dictionary_decode()
+        return values.to_pylist(), np.asarray(counts)
+    if column.values.dtype == object:
+        counted = CategoryCounts()
+        for value in column.values.tolist():
+            if value is not None:
+                counted.add(value, 1)
+        return list(counted.counts), np.array(list(counted.counts.values()), dtype=np.int64)
+    exact: Any = column.values if column.integers is None else column.integers
+    unique, counts = np.unique(exact[~column.is_missing()], return_counts=True)
+    return unique.tolist(), counts.astype(np.int64)
+
+
+class CategoryKind(Kind):
+    """A kind that learns from the distinct values of each column apart, through `CategoryFitter`."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def solve(self, fields: Fields, counts: Sequence[CategoryCounts]) -> Arrays:
+        """Return the fitted arrays from the counts of the k columns."""
+
+
+class CategoryFitter(Fitter):
+    """Counts the categories of each column; takes columns, or a matrix of numbers."""
+
+    fills: ClassVar[bool] = True
+
+    __slots__ = ("_counts", "_fields", "_kind")
+
+    def __init__(self, kind: CategoryKind, fields: Fields) -> None:
+        self._kind, self._fields = kind, fields
+        self._counts = [CategoryCounts() for _ in fields]
+
+    def update(self, values: Values) -> None:
+        """Count k columns, or (k, n) numbers."""
+        for counts, field, column in zip(self._counts, self._fields, values, strict=True):
+            counts.update(column if isinstance(column, Column) else Column(field.type, column))
+
+    def merge(self, other: CategoryFitter) -> None:
+        """Add the counts of another fitter."""
+        for mine, theirs in zip(self._counts, other._counts, strict=True):
+            mine.merge(theirs)
+
+    def part(self) -> CategoryFitter:
+        """Return an empty fitter."""
+        return CategoryFitter(self._kind, self._fields)
+
+    def fill(self, values: Floats) -> None:
+        """Count the missing values of each column as its constant."""
+        for counts, value in zip(self._counts, values.tolist(), strict=True):
+            if counts.missing:
+                counts.add(value, counts.missing)
+                counts.missing = 0
+
+    def finish(self) -> FittedKind:
+        """Return the fitted kind."""
+        return self._kind.restore(self._fields, self._kind.solve(self._fields, self._counts))

@@ -1,0 +1,249 @@
+"""Exact order statistics: the value at any rank, whatever the order and partition of the data.
+
+A small column is kept and sorted. One beyond the memory it may use is counted in buckets of its
+sortable bits; only buckets that hold a wanted rank are looked into in the next pass, until what
+they hold is small enough to keep. So the result is exact in bounded memory, for more passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from likewise.transforms.kind import Floats
+
+Ranks: TypeAlias = npt.NDArray[np.int64]
+Keys: TypeAlias = npt.NDArray[np.uint64]
+WantedRanks: TypeAlias = Callable[[int], Ranks]
+Phase: TypeAlias = Literal["keep", "count", "collect"]
+
+_SIGN = np.uint64(1 << 63)
+_TABLE_BITS = 21  # a pass may use 2**21 counters, 16 MB
+
+
+def keys_of(values: Floats) -> Keys:
+    """Return uint64 keys in the order of the values (-0.0 must be gone)."""
+    bits = values.view(np.uint64)
+    return np.where(bits & _SIGN, ~bits, bits | _SIGN)
+
+
+def values_of_keys(keys: Keys) -> Floats:
+    """Return the values of sortable keys."""
+    return np.where(keys & _SIGN, keys ^ _SIGN, ~keys).view(np.float64)
+
+
+@dataclass(slots=True)
+class _Buckets:
+    """Counts of keys by prefix: `counts[i, j]` of those with prefix i followed by the bits of j."""
+
+    prefixes: Keys
+    before: Ranks  # how many values lie below each prefix
+    prefix_bits: int
+    step_bits: int
+    counts: npt.NDArray[np.int64]
+
+    @classmethod
+    def below(cls, prefixes: Keys, before: Ranks, prefix_bits: int) -> _Buckets:
+        """Return empty buckets one step finer than these prefixes."""
+        room = _TABLE_BITS - int(len(prefixes) - 1).bit_length()
+        step = max(1, min(63 - prefix_bits, 16, room))
+        return cls(prefixes, before, prefix_bits, step, np.zeros((len(prefixes), 1 << step), np.int64))
+
+    def add(self, keys: Keys, count: int = 1) -> None:
+        """Count keys, each `count` times; those under no prefix are left out."""
+        at, keys = self.inside(keys)
+        step = keys >> np.uint64(64 - self.prefix_bits - self.step_bits)
+        cell = (at << self.step_bits) + (step & np.uint64((1 << self.step_bits) - 1)).astype(np.int64)
+        self.counts += count * np.bincount(cell, minlength=self.counts.size).reshape(self.counts.shape)
+
+    def inside(self, keys: Keys) -> tuple[npt.NDArray[np.int64], Keys]:
+        """Return prefix index and key of the keys that are under a prefix."""
+        if self.prefix_bits == 0:
+            return np.zeros(len(keys), np.int64), keys
+        prefix = keys >> np.uint64(64 - self.prefix_bits)
+        at = np.searchsorted(self.prefixes, prefix).clip(max=len(self.prefixes) - 1)
+        hit = self.prefixes[at] == prefix
+        return at[hit], keys[hit]
+
+    def holding(self, ranks: Ranks) -> tuple[_Buckets, int]:
+        """Return empty finer buckets under which the ranks lie, and how many values are in them."""
+        flat = self.counts.ravel()
+        starts = (self.before[:, None] + np.cumsum(self.counts, axis=1) - self.counts).ravel()
+        held = np.flatnonzero(flat)
+        chosen = np.unique(held[np.searchsorted(starts[held], ranks, side="right") - 1])
+        step = (chosen & ((1 << self.step_bits) - 1)).astype(np.uint64)
+        prefixes = (self.prefixes[chosen >> self.step_bits] << np.uint64(self.step_bits)) | step
+        finer = _Buckets.below(prefixes, starts[chosen], self.prefix_bits + self.step_bits)
+        return finer, int(flat[chosen].sum())
+
+    def empty(self) -> _Buckets:
+        """Return the same buckets with nothing counted."""
+        return _Buckets(self.prefixes, self.before, self.prefix_bits, self.step_bits, np.zeros_like(self.counts))
+
+
+class OrderStatistics:
+    """The values at wanted ranks of a column, exact.
+
+    Parameters
+    ----------
+    wanted
+        Number of values n -> the sorted distinct ranks (0 .. n-1) to know.
+    capacity
+        How many values may be kept; the number of passes depends on it, the result does not.
+
+    Examples
+    --------
+    >>> order = OrderStatistics(lambda n: np.array([0, n // 2]), capacity=100)
+    >>> order.update(np.array([5.0, 1.0, 3.0])); order.end_pass()
+    False
+    >>> order.result().tolist()
+    [1.0, 3.0]
+    """
+
+    __slots__ = ("_buckets", "_capacity", "_constant", "_held", "_kept", "_phase", "_wanted", "count")
+
+    def __init__(self, wanted: WantedRanks, capacity: int) -> None:
+        self.count = 0
+        self._wanted = wanted
+        self._capacity = capacity
+        self._phase: Phase = "keep"
+        self._kept: list[Floats] = []
+        self._held = 0
+        self._buckets: _Buckets | None = None
+        self._constant = (0.0, 0)
+
+    def update(self, values: Floats) -> None:
+        """Add finite values."""
+        if self._phase == "keep":
+            self._keep(values.copy())
+        elif self._phase == "collect":
+            self._keep(values_of_keys(self._under().inside(keys_of(values))[1]))
+        else:
+            self._under().add(keys_of(values))
+            self._held += len(values)
+        if self._phase == "keep" and self._held > self._capacity:
+            self._start_counting()
+
+    def add_constant(self, value: float, count: int) -> None:
+        """Add one value `count` times, once, before the first pass is closed."""
+        self._constant = (value + 0.0, count)
+
+    def part(self) -> OrderStatistics:
+        """Return an empty one for the same pass."""
+        other = OrderStatistics(self._wanted, self._capacity)
+        other._phase, other.count = self._phase, self.count
+        other._buckets = None if self._buckets is None else self._buckets.empty()
+        return other
+
+    def merge(self, other: OrderStatistics) -> None:
+        """Take over what another one of the same pass saw."""
+        if self._phase == "keep" and other._phase == "count":
+            self._start_counting()
+        if self._phase == "count" and other._phase == "keep":
+            other._start_counting()
+        if self._phase == "count":
+            self._under().counts += other._under().counts
+        self._kept.extend(other._kept)
+        self._held += other._held
+        if self._phase == "keep" and self._held > self._capacity:
+            self._start_counting()
+
+    def end_pass(self) -> bool:
+        """Close a pass; return whether another one is needed."""
+        if self.count == 0:
+            self.count = self._held + self._constant[1]
+        if self._phase != "count":
+            return False
+        buckets = self._under()
+        if self._constant[1]:
+            buckets.add(keys_of(np.array([self._constant[0]])), self._constant[1])
+        self._buckets, inside = buckets.holding(self._wanted(self.count))
+        self._held = 0
+        # At 63 bits a prefix holds two neighbouring numbers: what is left is few distinct values.
+        if inside <= self._capacity or self._buckets.prefix_bits == 63:
+            self._phase = "collect"
+        return True
+
+    def result(self) -> Floats:
+        """Return the values at the wanted ranks."""
+        ranks = self._wanted(self.count)
+        if self._phase == "keep":
+            return self._select(np.concatenate(self._kept or [np.zeros(0)]), ranks)
+        return self._select_in_buckets(ranks)
+
+    def _under(self) -> _Buckets:
+        if self._buckets is None:
+            raise RuntimeError("no buckets in this phase")
+        return self._buckets
+
+    def _keep(self, values: Floats) -> None:
+        self._kept.append(values)
+        self._held += len(values)
+
+    def _start_counting(self) -> None:
+        self._buckets = _Buckets.below(np.zeros(1, np.uint64), np.zeros(1, np.int64), 0)
+        for kept in self._kept:
+            self._buckets.add(keys_of(kept))
+        self._kept, self._phase = [], "count"
+
+    def _select(self, values: Floats, ranks: Ranks) -> Floats:
+        constant, times = self._constant
+        below = int(np.count_nonzero(values < constant)) if times else len(values)
+        at = np.where(ranks >= below + times, ranks - times, ranks)
+        own = at[(ranks < below) | (ranks >= below + times)]
+        # Partitioning around few ranks takes a fifth of the time of a sort (1,000,000 values, 2026-11).
+        ordered = np.partition(values, own) if 0 < len(own) <= 4 else np.sort(values)
+        chosen = np.full(len(ranks), constant)
+        chosen[(ranks < below) | (ranks >= below + times)] = ordered[own]
+        return chosen
+
+    def _select_in_buckets(self, ranks: Ranks) -> Floats:
+        buckets = self._under()
+        kept = np.concatenate([*self._kept, np.array([self._constant[0]])])
+        keys, index = np.unique(buckets.inside(keys_of(kept))[1], return_inverse=True)
+        weights = np.bincount(index, minlength=len(keys))
+        if len(index) and self._constant[1] != 1:
+            hit = buckets.inside(keys_of(np.array([self._constant[0]])))[1]
+            weights[np.searchsorted(keys, hit)] += self._constant[1] - 1
+        within = np.cumsum(weights) - weights
+        bucket = buckets.inside(keys)[0]
+        first = np.searchsorted(bucket, np.arange(len(buckets.prefixes)))
+        starts = buckets.before[bucket] + within - within[first[bucket]]
+        keys, starts = keys[weights > 0], starts[weights > 0]
+        return values_of_keys(keys[np.searchsorted(starts, ranks, side="right") - 1])
+
+
+def fraction_ranks(fractions: Sequence[Fraction]) -> WantedRanks:
+    """Return the function n -> sorted ranks between which the quantiles of these fractions lie."""
+
+    def wanted(n: int) -> Ranks:
+        lower = {int(f * (n - 1)) for f in fractions}
+        return np.array(sorted(lower | {min(rank + 1, n - 1) for rank in lower}), dtype=np.int64)
+
+    return wanted
+
+
+def quantiles(order: OrderStatistics, fractions: Sequence[Fraction]) -> list[float]:
+    """Return the quantiles interpolated linearly between order statistics, each rounded once.
+
+    Source: definition 7 of Hyndman and Fan, "Sample quantiles in statistical packages", The American
+    Statistician 50 (1996); numpy's and scikit-learn's default.
+    """
+    n = order.count
+    ranks = fraction_ranks(fractions)(n)
+    value_at = dict(zip(ranks.tolist(), order.result().tolist(), strict=True))
+    return [_between(value_at, f * (n - 1), n - 1) for f in fractions]
+
+
+def _between(value_at: dict[int, float], position: Fraction, last: int) -> float:
+    rank = int(position)
+    low, high = value_at[rank], value_at[min(rank + 1, last)]
+    share = position - rank
+    if share == 0 or low == high:
+        return low
+    return float(Fraction(low) + (Fraction(high) - Fraction(low)) * share)
