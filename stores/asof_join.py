@@ -1,0 +1,148 @@
+"""The point-in-time join as SQL: match on narrow columns, then gather the wide ones by row number.
+
+Three relations of integers carry the join of one view:
+
+- *facts*: a source's join keys, event time, created time and row number;
+- *frontier*: the facts that can still be the answer at some instant, each with the instant from which it is;
+- *match*: entity row number and source row number.
+
+A fact is the answer from its availability (its event time, or the later of event and created time when created
+times count) until a fact that ranks higher becomes available. Facts rank by event time, then created time, then
+row number. A fact that becomes available no sooner than one that ranks higher is never the answer; without those,
+availability rises with rank in each key, so DuckDB's ASOF JOIN on availability alone finds the best-ranked fact.
+Equal event times fall out of the same rule: of each tie only the best-ranked fact is left.
+"""
+
+# ruff: noqa: S608 - SQL cannot take names as parameters; every name passes `quoted`, every text `literal`.
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from likewise.stores.asof_session import quoted
+from likewise.stores.asof_source import Relation
+from likewise.stores.asof_times import Unit, finest_unit, instant_sql
+from likewise.stores.asof_view import ViewPlan
+
+# Ranks below every created time: a row without one loses against a row that has one.
+_NEVER = -(2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewJoin:
+    """One view within one retrieval.
+
+    Parameters
+    ----------
+    number
+        Position of the view, from 0; names its tables.
+    relation
+        Its source.
+    unit
+        Unit of its instants.
+    time_sql
+        SQL of the entity table's instant in that unit.
+    key_sql
+        For each join key: SQL of the entity table's value, comparable with the source's.
+    """
+
+    number: int
+    plan: ViewPlan
+    relation: Relation
+    unit: Unit
+    time_sql: str
+    key_sql: tuple[str, ...]
+
+    @property
+    def match(self) -> str:
+        """Return the name of the view's match table."""
+        return f"match_{self.number}"
+
+
+def unit_of_view(plan: ViewPlan, relation: Relation, entities: Unit) -> Unit:
+    """Return the finest unit among the entity rows' and the source's times."""
+    columns = [plan.event, *([plan.created] if plan.created else [])]
+    units = [entities, *(finest_unit(relation.types, column) for column in columns)]
+    return max(units, key=lambda unit: unit.value)
+
+
+def build_match(connection: duckdb.DuckDBPyConnection, view: ViewJoin, *, known_only: bool) -> None:
+    """Fill the match table of a view.
+
+    Parameters
+    ----------
+    known_only
+        Count created times: a fact exists from the later of its event and created time.
+    """
+    facts, frontier = f"facts_{view.number}", f"frontier_{view.number}"
+    connection.execute(f"CREATE TEMP TABLE {facts} AS {facts_sql(view, known_only=known_only)}")
+    keys = [f"k{i}" for i in range(len(view.plan.keys))]
+    by_created = known_only and view.plan.created is not None
+    if by_created or _has_ties(connection, facts, keys):
+        connection.execute(f"CREATE TEMP TABLE {frontier} AS {frontier_sql(facts, keys)}")
+    else:
+        frontier = facts
+    connection.execute(f"CREATE TEMP TABLE {view.match} AS {match_sql(view, frontier)}")
+    for table in {facts, frontier}:
+        connection.execute(f"DROP TABLE {table}")
+
+
+def facts_sql(view: ViewJoin, *, known_only: bool) -> str:
+    """Return SQL for (k0.., event, created, available, row) of a source."""
+    plan, relation = view.plan, view.relation
+    event = instant_sql(relation.name, relation.types, plan.event, view.unit)
+    created = f"{_NEVER}::BIGINT"
+    available = "event"
+    condition = "event IS NOT NULL"
+    if plan.created:
+        created = f"coalesce({instant_sql(relation.name, relation.types, plan.created, view.unit)}, {created})"
+        if known_only:
+            available = "greatest(event, created)"
+            condition += f" AND created <> {_NEVER}"
+    keys = [f"{quoted(key.source)} AS k{i}" for i, key in enumerate(plan.keys)]
+    inner = ", ".join([*keys, f"{event} AS event", f"{created} AS created", f'{relation.row} AS "row"'])
+    return f"SELECT *, {available} AS available FROM (SELECT {inner} FROM {relation.sql}) WHERE {condition}"
+
+
+def _has_ties(connection: duckdb.DuckDBPyConnection, facts: str, keys: Sequence[str]) -> bool:
+    grouped = ", ".join([*keys, "event"])
+    found = connection.execute(f"SELECT 1 FROM {facts} GROUP BY {grouped} HAVING count(*) > 1 LIMIT 1").fetchone()
+    return found is not None
+
+
+def frontier_sql(facts: str, keys: Sequence[str]) -> str:
+    """Return SQL for the facts that are the answer at some instant."""
+    partition = f"PARTITION BY {', '.join(keys)} " if keys else ""
+    window = (
+        f'({partition}ORDER BY event DESC, created DESC, "row" DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)'
+    )
+    better = f"SELECT *, min(available) OVER {window} AS superseded FROM {facts}"
+    return f"SELECT * EXCLUDE (superseded) FROM ({better}) WHERE superseded IS NULL OR available < superseded"
+
+
+def match_sql(view: ViewJoin, frontier: str) -> str:
+    """Return SQL for (id, row) of the entity rows that have an answer within the TTL."""
+    equal = [f"{key} = f.k{i}" for i, key in enumerate(view.key_sql)]
+    conditions = " AND ".join([*equal, f"{view.time_sql} >= f.available"])
+    # Feast's boundary: a value is good up to and including its event time plus the TTL.
+    fresh = f" WHERE f.event >= {view.time_sql} - {view.unit.span(view.plan.ttl)}" if view.plan.ttl else ""
+    return f'SELECT e.id, f."row" FROM entity e ASOF JOIN {frontier} f ON {conditions}{fresh}'
+
+
+def gather_sql(views: Sequence[ViewJoin]) -> str:
+    """Return SQL for every entity row in its order: its id, then the features of all views."""
+    selected, joins = ["e.id"], []
+    for view in views:
+        columns = [f"{quoted(f.source)} AS c{view.number}_{i}" for i, f in enumerate(view.plan.features)]
+        inner = ", ".join([f'{view.relation.row} AS "row"', *columns])
+        joins.append(f"LEFT JOIN {view.match} m{view.number} ON e.id = m{view.number}.id")
+        joins.append(
+            f"LEFT JOIN (SELECT {inner} FROM {view.relation.sql}) s{view.number} "
+            f'ON m{view.number}."row" = s{view.number}."row"'
+        )
+        selected += [
+            f"s{view.number}.c{view.number}_{i} AS {quoted(f.output)}" for i, f in enumerate(view.plan.features)
+        ]
+    return f"SELECT {', '.join(selected)} FROM entity e {' '.join(joins)} ORDER BY e.id"

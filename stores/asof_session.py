@@ -1,0 +1,89 @@
+"""A DuckDB connection for one retrieval: bounded memory, a spill folder of its own, UTC throughout."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from likewise.stores.errors import OfflineQueryError
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What a retrieval may use of the machine.
+
+    Parameters
+    ----------
+    memory_limit
+        DuckDB's form, such as `2GB`; None leaves DuckDB's default (80 % of the machine).
+    threads
+        Worker threads; None means one per core.
+    spill_directory
+        Where intermediate results go that exceed the limit; None means the system's temporary folder.
+    repository
+        Folder of `feature_store.yaml`; relative paths in SQL entity queries start there.
+    batch_rows
+        Rows of a record batch handed out.
+    """
+
+    memory_limit: str | None = None
+    threads: int | None = None
+    spill_directory: Path | None = None
+    repository: Path = Path()
+    batch_rows: int = 65_536
+
+
+@contextmanager
+def open_session(settings: SessionSettings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a connection and remove its spill folder afterwards.
+
+    Raises
+    ------
+    OfflineQueryError
+        DuckDB refused a setting or failed in a query.
+    """
+    if settings.spill_directory is not None:
+        settings.spill_directory.mkdir(parents=True, exist_ok=True)
+    spill = Path(tempfile.mkdtemp(prefix="likewise-spill-", dir=settings.spill_directory))
+    try:
+        with _connect(settings, spill) as connection:
+            yield connection
+    except duckdb.Error as error:
+        raise OfflineQueryError("the retrieval", str(error)) from error
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def _connect(settings: SessionSettings, spill: Path) -> duckdb.DuckDBPyConnection:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "temp_directory": str(spill),
+        # Nothing is downloaded at run time; what DuckDB cannot read itself goes through pyarrow.
+        "autoinstall_known_extensions": False,
+        # Order is restored by a row id where it matters, so DuckDB need not buffer to keep it.
+        "preserve_insertion_order": False,
+        "file_search_path": str(settings.repository.resolve()),
+    }
+    if settings.memory_limit:
+        config["memory_limit"] = settings.memory_limit
+    if settings.threads:
+        config["threads"] = settings.threads
+    connection = duckdb.connect(config=config)
+    # A naive text or timestamp means UTC, whatever the machine's zone.
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def quoted(name: str) -> str:
+    """Return an identifier as SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text as SQL."""
+    return "'" + text.replace("'", "''") + "'"
