@@ -1,0 +1,143 @@
+"""Puts one worker's app together from settings and parts: the only place that knows every route."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from fastapi import APIRouter, FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from likewise.serving.edge import Edge, request_id
+from likewise.serving.errors import SettingsError
+from likewise.serving.feature_routes import FeatureRoutes
+from likewise.serving.guarded_read import GuardedReads
+from likewise.serving.health_routes import HealthRoutes
+from likewise.serving.loaded_release import LoadedRelease
+from likewise.serving.metrics import Metrics
+from likewise.serving.off_loop import OffLoop
+from likewise.serving.parts import Parts
+from likewise.serving.ports import FeatureCatalog
+from likewise.serving.predict_routes import Predictions, PredictRoutes
+from likewise.serving.problems import plain_problem, unexpected_response
+from likewise.serving.refresher import Refresher
+from likewise.serving.registry_routes import RegistryRoutes
+from likewise.serving.resident import ReleaseSource, ResidentReleases
+from likewise.serving.settings import ServingSettings
+from likewise.serving.tf_serving_routes import TfServingRoutes
+from likewise.serving.tokens import Access
+
+_TITLES = {404: "not found", 405: "method not allowed"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """What the routes of one worker share."""
+
+    settings: ServingSettings
+    parts: Parts
+    metrics: Metrics
+    resident: ResidentReleases
+    reads: GuardedReads
+    work: OffLoop
+
+
+def build_app(settings: ServingSettings, parts: Parts) -> FastAPI:
+    """Return the app of one worker.
+
+    Parameters
+    ----------
+    settings
+        What to serve and how.
+    parts
+        The adapters; a role without its adapter is an error here, not in a request.
+
+    Raises
+    ------
+    SettingsError
+        A role lacks what it needs.
+    """
+    metrics = Metrics()
+    reads = GuardedReads(settings.limits.deadline_ms, settings.on_trouble, metrics)
+    resident = ResidentReleases(_releases(settings, parts), _references(settings))
+    worker = _Worker(settings, parts, metrics, resident, reads, OffLoop())
+    metrics.watch_releases(lambda: [slot.current for slot in resident.slots if slot.current is not None])
+    app = FastAPI(title="Likewise", summary="Features, vectors and predictions", lifespan=_lifespan(worker))
+    edge = Edge(Access(settings), metrics, settings.limits.inflight)
+    for router in _routers(worker, edge):
+        app.include_router(router)
+    app.add_exception_handler(HTTPException, _http_problem)
+    app.add_exception_handler(Exception, _unexpected)
+    app.state.resident = resident
+    return app
+
+
+def _routers(worker: _Worker, edge: Edge) -> list[APIRouter]:
+    parts, limits = worker.parts, worker.settings.limits
+    predictions = Predictions(worker.resident, worker.reads, worker.work, limits)
+    health = HealthRoutes(worker.resident, _store_answers(parts.catalog), worker.metrics, worker.work)
+    routers = [health.router(edge)]
+    # Hot paths first: routes are tried in order.
+    if "predict" in worker.settings.roles:
+        routers.insert(0, PredictRoutes(predictions).router(edge))
+        routers.append(TfServingRoutes(predictions).router(edge))
+    if "features" in worker.settings.roles:
+        features = FeatureRoutes(_catalog(parts), parts.writer, worker.reads, worker.work, limits)
+        routers.insert(0, features.router(edge))
+    if parts.registry is not None:
+        routers.append(RegistryRoutes(parts.registry, worker.work).router(edge))
+    return routers
+
+
+def _lifespan(worker: _Worker) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    refresher = Refresher(worker.resident, worker.parts.catalog, worker.metrics, worker.settings.poll_seconds)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with refresher.running():
+            yield
+        worker.work.close()
+        worker.parts.close()
+
+    return lifespan
+
+
+def _references(settings: ServingSettings) -> tuple[str, ...]:
+    return settings.releases if "predict" in settings.roles else ()
+
+
+def _releases(settings: ServingSettings, parts: Parts) -> ReleaseSource:
+    if parts.releases is None and _references(settings):
+        raise SettingsError("releases", "a registry to load them from", "none")
+    return parts.releases or _NoReleases()
+
+
+def _catalog(parts: Parts) -> FeatureCatalog:
+    if parts.catalog is None:
+        raise SettingsError("roles", "a Feast repository for the role 'features'", "none")
+    return parts.catalog
+
+
+def _store_answers(catalog: FeatureCatalog | None) -> Callable[[], bool]:
+    return catalog.is_reachable if catalog is not None else lambda: True
+
+
+class _NoReleases:
+    """The source of a server that serves no release; it is never asked."""
+
+    def version_of(self, reference: str) -> int:
+        raise SettingsError("releases", "no reference", reference)
+
+    def load(self, name: str, version: int) -> LoadedRelease:
+        raise SettingsError("releases", "no reference", f"{name}:{version}")
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = f"{request.method} {request.url.path}: {getattr(error, 'detail', '')}; see /docs for what is served"
+    return plain_problem(status, _TITLES.get(status, "request refused"), detail, request_id(request))
+
+
+async def _unexpected(request: Request, _: Exception) -> Response:
+    return unexpected_response(request_id(request))

@@ -1,0 +1,117 @@
+"""Feast's HTTP API for features: reading by service or by references, pushing, writing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from likewise.serving.bodies import Body, member, read_object, text_list
+from likewise.serving.edge import DirectRoute, Edge
+from likewise.serving.entity_rows import EntityRows, RowRules, check_rows
+from likewise.serving.errors import TooManyRowsError, UnsupportedError, WrongShapeError
+from likewise.serving.feast_answer import feast_answer
+from likewise.serving.guarded_read import GuardedReads
+from likewise.serving.off_loop import CELLS_ON_LOOP, OffLoop
+from likewise.serving.online import OnlineReader, StoredRows
+from likewise.serving.ports import FeatureCatalog, FeatureRequest, FeatureWriter
+from likewise.serving.problems import problem_response
+from likewise.serving.settings import Limits
+
+JSON = "application/json"
+_TARGETS = ("online", "offline", "online_and_offline")
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRoutes:
+    """Feast's paths over a catalog and a writer."""
+
+    catalog: FeatureCatalog
+    writer: FeatureWriter | None
+    reads: GuardedReads
+    work: OffLoop
+    limits: Limits
+
+    def router(self, edge: Edge) -> APIRouter:
+        """Return the routes."""
+        router = APIRouter(route_class=DirectRoute, tags=["Feast"])
+        for path, handler, guard in (
+            ("/get-online-features", self.get_online_features, "read"),
+            ("/push", self.push, "write"),
+            ("/write-to-online-store", self.write_to_online_store, "write"),
+        ):
+            endpoint = edge.around(path, handler, guard=guard, answer=problem_response)
+            router.add_api_route(path, endpoint, methods=["POST"], summary=(handler.__doc__ or "").split(".")[0])
+        return router
+
+    async def get_online_features(self, request: Request) -> Response:
+        """Return feature values by entity, with statuses and event times."""
+        body = await read_object(request, self.limits.body_bytes)
+        asked = _asked(body)
+        reader = self.catalog.known(asked)
+        if reader is None:
+            reader = await self.work(partial(self.catalog.resolve, asked))
+        sent = member(body, "entities", dict)
+        rules = RowRules("entities", self.limits.rows, ignore_unknown=True)
+        rows = check_rows(reader.plan, sent, rules)
+        with_views = member(body, "include_feature_view_version_metadata", bool, False)  # noqa: FBT003
+        stored = await self.reads.fetch(reader, rows)
+        render = partial(_render, reader, rows, stored, with_views=with_views)
+        heavy = reader.runs_code or rows.n * len(reader.plan.served) > CELLS_ON_LOOP
+        return Response(await self.work(render) if heavy else render(), media_type=JSON)
+
+    async def push(self, request: Request) -> Response:
+        """Write rows of a push source."""
+        body = await read_object(request, self.limits.body_bytes)
+        source = member(body, "push_source_name", str)
+        target = member(body, "to", str, "online")
+        if target not in _TARGETS:
+            raise WrongShapeError("'to'", f"one of {', '.join(_TARGETS)}", repr(target))
+        table = _table(body, self.limits)
+        await self.work(partial(self._writer().push, source, table, target))
+        return Response(status_code=200)
+
+    async def write_to_online_store(self, request: Request) -> Response:
+        """Write rows of a feature view to the online store."""
+        body = await read_object(request, self.limits.body_bytes)
+        view = member(body, "feature_view_name", str)
+        await self.work(partial(self._writer().write, view, _table(body, self.limits)))
+        return Response(b"null", media_type=JSON)
+
+    def _writer(self) -> FeatureWriter:
+        if self.writer is None:
+            raise UnsupportedError("writing", "serve with a Feast repository (`--repo`) and role `features`")
+        return self.writer
+
+
+def _asked(body: Body) -> FeatureRequest:
+    full_names = member(body, "full_feature_names", bool, False)  # noqa: FBT003
+    service = body.get("feature_service")
+    if service is not None:
+        return FeatureRequest(member(body, "feature_service", str), (), full_names)
+    references = text_list(body, "features")
+    if not references:
+        raise WrongShapeError("the body", "'feature_service' or 'features'", "neither", "name what to read")
+    return FeatureRequest(None, tuple(references), full_names)
+
+
+def _render(reader: OnlineReader, rows: EntityRows, stored: Sequence[StoredRows], *, with_views: bool) -> bytes:
+    return feast_answer(reader.plan, reader.assemble(rows, stored), with_views=with_views)
+
+
+def _table(body: Body, limits: Limits) -> Mapping[str, list[Any]]:
+    """Return the `df` of a write: name -> n values."""
+    table = member(body, "df", dict)
+    sizes = set()
+    for name, values in table.items():
+        if not isinstance(values, list):
+            raise WrongShapeError(f"{name!r} in 'df'", "a list with one value per row", type(values).__name__)
+        sizes.add(len(values))
+    if len(sizes) != 1:
+        raise WrongShapeError("'df'", "columns of equal length", f"lengths {sorted(sizes) or 'none'}")
+    if max(sizes) > limits.rows:
+        raise TooManyRowsError(max(sizes), limits.rows)
+    return table  # type: ignore[no-any-return]

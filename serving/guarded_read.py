@@ -1,0 +1,114 @@
+"""Reads of the online store under a deadline, with the declared choice for trouble."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from likewise.serving.entity_rows import EntityRows
+from likewise.serving.errors import DeadlineExceededError, StoreUnavailableError
+from likewise.serving.metrics import Metrics
+from likewise.serving.online import PRESENT, STATUS_NAMES, OnlineReader, StoredRows
+from likewise.serving.settings import OnTrouble
+
+
+class CircuitBreaker:
+    """Stops asking a store that does not answer: after some failures in a row, one trial a while.
+
+    Attributes
+    ----------
+    failures
+        Failures in a row.
+    """
+
+    def __init__(self, after_failures: int = 5, pause_seconds: float = 0.25) -> None:
+        self._after, self._pause = after_failures, pause_seconds
+        self._open_until = 0.0
+        self.failures = 0
+
+    def allows(self) -> bool:
+        """Whether a read may be tried now; while open, one caller in each pause may."""
+        if self.failures < self._after:
+            return True
+        now = time.monotonic()
+        if now < self._open_until:
+            return False
+        self._open_until = now + self._pause
+        return True
+
+    def succeeded(self) -> None:
+        """Close: the store answers."""
+        self.failures = 0
+
+    def failed(self) -> None:
+        """Count a failure; from the limit on, open."""
+        self.failures += 1
+        if self.failures >= self._after:
+            self._open_until = time.monotonic() + self._pause
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedReads:
+    """How every route reads.
+
+    Attributes
+    ----------
+    deadline_ms
+        Time for the read; None: no limit.
+    on_trouble
+        `fail`, or answer as if the store knew nothing (`defaults`).
+    metrics
+        Counts statuses and default answers.
+    breaker
+        Shared by all routes of a worker.
+    """
+
+    deadline_ms: float | None
+    on_trouble: OnTrouble
+    metrics: Metrics
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+
+    async def fetch(self, reader: OnlineReader, rows: EntityRows) -> Sequence[StoredRows]:
+        """Return what the store holds of n rows, one answer per view of the plan.
+
+        Raises
+        ------
+        StoreUnavailableError, DeadlineExceededError
+            The store does not answer (in time) and the choice is `fail`.
+        """
+        try:
+            found = await self._try(reader, rows)
+        except (StoreUnavailableError, DeadlineExceededError):
+            if self.on_trouble == "fail":
+                raise
+            self.metrics.defaults.inc()
+            found = reader.absent(rows)
+        self._count(reader, found)
+        return found
+
+    async def _try(self, reader: OnlineReader, rows: EntityRows) -> Sequence[StoredRows]:
+        if not self.breaker.allows():
+            raise StoreUnavailableError("the last tries failed")
+        try:
+            if self.deadline_ms is None:
+                found = await reader.fetch(rows)
+            else:
+                async with asyncio.timeout(self.deadline_ms / 1000):
+                    found = await reader.fetch(rows)
+        except TimeoutError:
+            self.breaker.failed()
+            raise DeadlineExceededError(self.deadline_ms or 0.0) from None
+        except StoreUnavailableError:
+            self.breaker.failed()
+            raise
+        self.breaker.succeeded()
+        return found
+
+    def _count(self, reader: OnlineReader, found: Sequence[StoredRows]) -> None:
+        for view, stored in zip(reader.plan.stored, found, strict=True):
+            # One pass over bytes; nearly always everything is present.
+            codes = stored.statuses.tobytes()
+            if codes.count(PRESENT) == len(codes):
+                continue
+            for code in set(codes) - {PRESENT}:
+                self.metrics.count_status(view.name, STATUS_NAMES[code], codes.count(code))

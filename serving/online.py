@@ -1,0 +1,196 @@
+"""Reads features online: one round trip to the store, then on-demand views, as columns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from likewise.serving.entity_rows import EVENT_TIMESTAMP, EntityRows
+from likewise.serving.on_demand import Input, OnDemandView
+from likewise.serving.plan import FeaturePlan, Field, StoredView
+from likewise.stores.clock import Clock
+from likewise.transforms.columns import Column, LogicalType, column_from_values
+
+PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE = 1, 2, 3, 4
+NO_TIME = np.iinfo(np.int64).min
+STATUS_NAMES = ("INVALID", "PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE")
+
+Statuses = npt.NDArray[np.uint8]
+Times = npt.NDArray[np.int64]
+
+
+class StoredRows(Protocol):
+    """What the store said of one view: `likewise.stores.packed_read.ViewRows` is one."""
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        """Feature -> column of n values; missing where the row is not found or too old."""
+        ...
+
+    @property
+    def statuses(self) -> Statuses:
+        """(n,) PRESENT, NOT_FOUND or OUTSIDE_MAX_AGE."""
+        ...
+
+    @property
+    def event_times(self) -> Times:
+        """(n,) int64, microseconds since 1970 UTC; below 0 where no row was found."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRows:
+    """Stored rows that are simply held in memory."""
+
+    columns: Mapping[str, Column]
+    statuses: Statuses
+    event_times: Times
+
+
+class ViewStore(Protocol):
+    """Port to the online store: all views of a plan in one round trip."""
+
+    def read(self, keys: Mapping[str, Sequence[object]]) -> Sequence[StoredRows]:
+        """Return one answer per stored view of the plan, in its order; keys by their names in the request."""
+        ...
+
+    async def read_async(self, keys: Mapping[str, Sequence[object]]) -> Sequence[StoredRows]:
+        """Return the same without blocking the event loop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRows:
+    """Everything known of n rows.
+
+    Attributes
+    ----------
+    columns
+        Join keys, request data, `event_timestamp` and served features, by their names in the plan.
+    stored
+        The store's answer, by view.
+    now_microseconds
+        The clock's time of this read.
+    """
+
+    n: int
+    columns: Mapping[str, Column]
+    stored: Mapping[str, StoredRows]
+    now_microseconds: int
+
+    def statuses(self, view: str, column: str) -> Statuses:
+        """Return (n,) statuses of one served column."""
+        missing = self.columns[column].is_missing()
+        stored = self.stored.get(view)
+        if stored is None:
+            return np.where(missing, NULL_VALUE, PRESENT).astype(np.uint8)
+        present = stored.statuses == PRESENT
+        return np.where(present & missing, NULL_VALUE, stored.statuses).astype(np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineReader:
+    """A plan bound to a store: rows in, columns out.
+
+    Attributes
+    ----------
+    plan
+        What to read and compute.
+    store
+        Where stored views are read, all in one round trip.
+    on_demand
+        The computed views of the plan, in its order.
+    clock
+        Says what time it is (`event_timestamp` of rows that bring none).
+    """
+
+    plan: FeaturePlan
+    store: ViewStore
+    on_demand: tuple[OnDemandView, ...]
+    clock: Clock
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether an answer runs code of on-demand views, which belongs off the event loop."""
+        return bool(self.on_demand)
+
+    def read(self, rows: EntityRows) -> FeatureRows:
+        """Return the features of n rows, by the calling thread."""
+        return self.assemble(rows, self.store.read(rows.keys) if self.plan.stored else ())
+
+    async def fetch(self, rows: EntityRows) -> Sequence[StoredRows]:
+        """Return what the store holds of n rows, one answer per stored view; `assemble` makes features of it."""
+        return await self.store.read_async(rows.keys) if self.plan.stored else ()
+
+    def absent(self, rows: EntityRows) -> Sequence[StoredRows]:
+        """Return the answer of a store that knows none of n rows (`on_trouble=defaults`)."""
+        return tuple(absent_rows(view, rows.n) for view in self.plan.stored)
+
+    def assemble(self, rows: EntityRows, stored: Sequence[StoredRows]) -> FeatureRows:
+        """Return the features of n rows from the store's answers, on-demand views computed.
+
+        Raises
+        ------
+        OnDemandViewError
+            The code of an on-demand view failed on these values.
+        """
+        by_view = {view.name: answer for view, answer in zip(self.plan.stored, stored, strict=True)}
+        columns: dict[str, Column] = {field.name: _key_column(field, rows) for field in self.plan.join_keys}
+        columns |= rows.request
+        now = round(self.clock.now().timestamp() * 1_000_000)
+        if EVENT_TIMESTAMP not in columns:
+            columns[EVENT_TIMESTAMP] = Column(LogicalType.TIME, np.full(rows.n, now, np.int64))
+        computed = self._compute(columns, by_view, rows.n) if self.on_demand else {}
+        for item in self.plan.served:
+            source = computed[item.view] if item.view in computed else by_view[item.view].columns
+            columns[item.column] = source[item.field.name]
+        return FeatureRows(rows.n, columns, by_view, now)
+
+    def _compute(
+        self, columns: Mapping[str, Column], stored: Mapping[str, StoredRows], n: int
+    ) -> dict[str, Mapping[str, Column]]:
+        given = {
+            field.name: Input(columns[field.name], field.feast_type)
+            for field in (*self.plan.join_keys, *self.plan.request_fields)
+        }
+        read: dict[str, tuple[str, Input]] = {}
+        for view in self.plan.stored:
+            for field in view.fields:
+                cell = Input(stored[view.name].columns[field.name], field.feast_type)
+                read[f"{view.name}__{field.name}"] = (field.name, cell)
+        return {view.plan.name: view.compute(_inputs(view, given, read), n) for view in self.on_demand}
+
+
+def absent_rows(view: StoredView, n: int) -> StoredRows:
+    """Return the answer of a store that holds none of n rows."""
+    columns = {field.name: absent_column(field, n) for field in view.fields}
+    return HeldRows(columns, np.full(n, NOT_FOUND, np.uint8), np.full(n, NO_TIME))
+
+
+def absent_column(field: Field, n: int) -> Column:
+    """Return n missing values."""
+    if field.type.is_numeric:
+        return Column(field.type, np.full(n, np.nan))
+    if field.type is LogicalType.TIME:
+        return Column(field.type, np.zeros(n, np.int64), np.ones(n, np.bool_))
+    return Column(field.type, np.full(n, None, dtype=object), np.ones(n, np.bool_))
+
+
+def _key_column(field: Field, rows: EntityRows) -> Column:
+    values: Sequence[object] = rows.keys[field.name]
+    if field.type is LogicalType.TIME:  # such keys are whole seconds
+        values = [None if value is None else datetime.fromtimestamp(value, UTC) for value in values]  # type: ignore[arg-type]
+    return column_from_values(field.name, values, field.type)
+
+
+def _inputs(view: OnDemandView, given: Mapping[str, Input], read: Mapping[str, tuple[str, Input]]) -> dict[str, Input]:
+    """Return what a view's code sees: keys and request data, and its sources' features by short and by full name."""
+    inputs = dict(given)
+    for name in view.plan.inputs:
+        if name in read:
+            short, cell = read[name]
+            inputs[short] = inputs[name] = cell
+    return inputs

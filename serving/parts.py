@@ -1,0 +1,35 @@
+"""What an app is put together from: one adapter for each port, real ones or fakes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from likewise.serving.ports import FeatureCatalog, FeatureWriter
+from likewise.serving.registry_routes import RegistryReader
+from likewise.serving.resident import ReleaseSource
+
+
+def _nothing() -> None:
+    """Close nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Adapters of one worker.
+
+    Attributes
+    ----------
+    catalog, writer
+        Features by Feast's API; needed by the role `features`.
+    releases
+        Where releases come from; needed by the role `predict`.
+    registry
+        Shown read-only; None: not shown.
+    close
+        Called once when the worker ends.
+    """
+
+    catalog: FeatureCatalog | None = None
+    writer: FeatureWriter | None = None
+    releases: ReleaseSource | None = None
+    registry: RegistryReader | None = None
+    close: Callable[[], None] = _nothing

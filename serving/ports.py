@@ -1,0 +1,58 @@
+"""Ports of the features role: what the routes need of a Feast repository."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from likewise.serving.online import OnlineReader
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRequest:
+    """What features a caller asks for, hashable so that its reader is resolved once.
+
+    Attributes
+    ----------
+    service
+        A feature service; it wins over references.
+    references
+        `view:feature`, in the order of the answer.
+    full_names
+        Whether features are called `view__feature`.
+    """
+
+    service: str | None
+    references: tuple[str, ...] = ()
+    full_names: bool = False
+
+
+class FeatureCatalog(Protocol):
+    """Finds the reader of a feature request."""
+
+    def known(self, request: FeatureRequest) -> OnlineReader | None:
+        """Return the reader if it has been resolved already; never blocks."""
+        ...
+
+    def resolve(self, request: FeatureRequest) -> OnlineReader:
+        """Return the reader, resolving it against the registry (milliseconds, blocking)."""
+        ...
+
+    def refresh(self) -> None:
+        """Look at the Feast registry again; readers whose definitions are unchanged stay."""
+        ...
+
+    def is_reachable(self) -> bool:
+        """Whether the online store answers."""
+        ...
+
+
+class FeatureWriter(Protocol):
+    """Writes feature values; every call blocks."""
+
+    def push(self, source: str, table: Mapping[str, Sequence[Any]], to: str) -> None:
+        """Write rows of a push source: `online`, `offline` or `online_and_offline`."""
+        ...
+
+    def write(self, view: str, table: Mapping[str, Sequence[Any]]) -> None:
+        """Write rows of a feature view to the online store."""
+        ...

@@ -1,0 +1,125 @@
+"""Predictions and vectors by release: keys and request data in, one release's answer out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from likewise.serving.bodies import Body, member, read_object
+from likewise.serving.contract import contract
+from likewise.serving.edge import DirectRoute, Edge
+from likewise.serving.entity_rows import EntityRows, RowRules, check_rows
+from likewise.serving.errors import UnsupportedError, WrongShapeError
+from likewise.serving.guarded_read import GuardedReads
+from likewise.serving.loaded_release import Answer, LoadedRelease
+from likewise.serving.off_loop import CELLS_ON_LOOP, OffLoop
+from likewise.serving.predict_answer import predict_answer, vectors_answer
+from likewise.serving.problems import problem_response
+from likewise.serving.resident import ResidentReleases
+from likewise.serving.settings import Limits
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Answers rows by a resident release; what every predicting surface shares."""
+
+    resident: ResidentReleases
+    reads: GuardedReads
+    work: OffLoop
+    limits: Limits
+
+    async def answer(self, release: LoadedRelease, rows: EntityRows, render: Callable[[Answer], bytes]) -> bytes:
+        """Return the rendered answer of n rows, all of it from one release."""
+        with self.resident.using(release):
+            stored = await self.reads.fetch(release.reader, rows)
+            make = partial(_make, release, rows, stored, render)
+            heavy = release.reader.runs_code or rows.n * len(release.reader.plan.served) > CELLS_ON_LOOP
+            return await self.work(make) if heavy else make()
+
+
+def _make(release: LoadedRelease, rows: EntityRows, stored: object, render: Callable[[Answer], bytes]) -> bytes:
+    return render(release.answer(rows, stored))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=64)
+def release_headers(reference: str, transform: str) -> dict[str, str]:
+    """Return the headers that say which release answered."""
+    return {"x-likewise-release": reference, "x-likewise-transform": transform}
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRoutes:
+    """`/v1/predict/{release}` and `/v1/vectors/{release}`."""
+
+    predictions: Predictions
+
+    def router(self, edge: Edge) -> APIRouter:
+        """Return the routes."""
+        router = APIRouter(route_class=DirectRoute, tags=["Predictions"])
+        for path, handler in (("/v1/predict/{release}", self.predict), ("/v1/vectors/{release}", self.vectors)):
+            endpoint = edge.around(path, handler, guard="read", answer=problem_response)
+            router.add_api_route(path, endpoint, methods=["POST"], summary=(handler.__doc__ or "").split(".")[0])
+        path = "/v1/predict/{release}/contract"
+        endpoint = edge.around(path, self.contract, guard="read", answer=problem_response)
+        router.add_api_route(path, endpoint, methods=["GET"], summary="Show what a release takes and gives")
+        return router
+
+    async def predict(self, request: Request) -> Response:
+        """Return predictions for entity keys and request data."""
+        release = self.predictions.resident.find(request.path_params["release"])
+        if release.predictor is None:
+            raise UnsupportedError("predicting by a release without a model", "ask /v1/vectors for its inputs")
+        explain = explains(request)
+        rows = await self._rows(request, release)
+        body = await self.predictions.answer(release, rows, lambda made: predict_answer(release, made, explain=explain))
+        return _response(release, body)
+
+    async def vectors(self, request: Request) -> Response:
+        """Return the model's inputs for entity keys and request data."""
+        release = self.predictions.resident.find(request.path_params["release"])
+        rows = await self._rows(request, release)
+        body = await self.predictions.answer(release, rows, lambda made: vectors_answer(release, made))
+        return _response(release, body)
+
+    async def contract(self, request: Request) -> Response:
+        """Return what a release takes and gives: schema, example and snippets."""
+        release = self.predictions.resident.find(request.path_params["release"])
+        return _response(release, orjson.dumps(contract(release, str(request.base_url))))
+
+    async def _rows(self, request: Request, release: LoadedRelease) -> EntityRows:
+        limits = self.predictions.limits
+        body = await read_object(request, limits.body_bytes)
+        return check_rows(
+            release.reader.plan, _fields(body), RowRules("entities or request", limits.rows, ignore_unknown=False)
+        )
+
+
+def explains(request: Request) -> bool:
+    """Return whether `?explain=inputs` was asked for."""
+    asked = request.query_params.get("explain")
+    if asked not in (None, "", "inputs"):
+        raise WrongShapeError("'explain' in the query", "inputs", repr(asked))
+    return asked == "inputs"
+
+
+def _fields(body: Body) -> dict[str, object]:
+    """Return keys and request data as one mapping; a field may stand in either part, not in both."""
+    entities, request = member(body, "entities", dict, {}), member(body, "request", dict, {})
+    for name in body.keys() - {"entities", "request"}:
+        raise WrongShapeError(f"{name!r}", "'entities' and 'request' only", "another member", f"put {name!r} into one")
+    both = entities.keys() & request.keys()
+    if both:
+        raise WrongShapeError(f"{min(both)!r}", "one place", "it in 'entities' and in 'request'")
+    return {**entities, **request}
+
+
+def _response(release: LoadedRelease, body: bytes) -> Response:
+    response = Response(body, media_type=JSON)
+    response.headers.update(release_headers(release.identity.reference, release.identity.transform))
+    return response

@@ -1,0 +1,79 @@
+"""Follows aliases and the Feast registry while the worker serves."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from likewise.serving.metrics import Metrics
+from likewise.serving.off_loop import OffLoop
+from likewise.serving.ports import FeatureCatalog
+from likewise.serving.resident import ResidentReleases
+
+logger = logging.getLogger(__name__)
+
+CATALOG_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refresher:
+    """Polls in the background: loading and proving a release never holds up requests.
+
+    Attributes
+    ----------
+    poll_seconds
+        Between two looks at the aliases.
+    """
+
+    resident: ResidentReleases
+    catalog: FeatureCatalog | None
+    metrics: Metrics
+    poll_seconds: float
+
+    def look(self) -> None:
+        """Look once, by the calling thread, and bring the gauges up to date."""
+        for reference in self.resident.refresh():
+            self.metrics.swaps.labels(reference).inc()
+        for slot in self.resident.slots:
+            self.metrics.refused.labels(slot.reference).set(slot.problem is not None)
+            if slot.current is not None:
+                self.metrics.version.labels(slot.reference).set(slot.current.identity.version)
+                self.metrics.definitions_moved.labels(slot.reference).set(len(slot.current.identity.moved))
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Look once before anything is served, then again and again until the end."""
+        pool = OffLoop(threads=1)  # its own: loading a release may take seconds
+        await pool(self._look_safely)
+        task = asyncio.create_task(self._loop(pool))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            pool.close()
+
+    async def _loop(self, pool: OffLoop) -> None:
+        looked = time.monotonic()
+        while True:
+            await asyncio.sleep(self.poll_seconds)
+            await pool(self._look_safely)
+            if self.catalog is not None and time.monotonic() - looked > CATALOG_SECONDS:
+                await pool(self._refresh_catalog)
+                looked = time.monotonic()
+
+    def _look_safely(self) -> None:
+        try:
+            self.look()
+        except Exception:  # the edge of a background task: what serves now goes on
+            logger.exception("looking for releases failed; what serves now goes on")
+
+    def _refresh_catalog(self) -> None:
+        try:
+            if self.catalog is not None:
+                self.catalog.refresh()
+        except Exception:  # the edge of a background task: the definitions known so far go on
+            logger.exception("reading the Feast registry failed; the definitions known so far go on")

@@ -1,0 +1,171 @@
+"""The settings of one serving process: checked when made, then frozen."""
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, get_args
+from urllib.parse import urlsplit, urlunsplit
+
+from likewise.serving.errors import SettingsError
+
+Role = Literal["features", "predict"]
+OnStale = Literal["missing", "refuse"]
+OnTrouble = Literal["fail", "defaults"]
+OnMovedDefinitions = Literal["alarm", "refuse"]
+
+ROLES: tuple[Role, ...] = get_args(Role)
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Bearer tokens; several of a kind let one be rotated without a gap.
+
+    Attributes
+    ----------
+    write
+        May push features, and read. Empty: writes are open on loopback and refused beyond it.
+    read
+        May read. Empty: reads are open.
+    """
+
+    write: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request and one worker may use.
+
+    Attributes
+    ----------
+    body_bytes
+        Largest body.
+    rows
+        Most rows of one request.
+    inflight
+        Most requests under way in one worker; more are answered 503 at once.
+    deadline_ms
+        Time for one answer, from the moment the body is read; None: no limit.
+    """
+
+    body_bytes: int = 16 * 2**20
+    rows: int = 20_000
+    inflight: int = 512
+    deadline_ms: float | None = 2_000.0
+
+    def __post_init__(self) -> None:
+        for name in ("body_bytes", "rows", "inflight"):
+            if getattr(self, name) < 1:
+                raise SettingsError(name, "a whole number from 1", getattr(self, name))
+        if self.deadline_ms is not None and not self.deadline_ms > 0:
+            raise SettingsError("deadline_ms", "a number of milliseconds above 0, or None", self.deadline_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class ServingSettings:
+    """What to serve, where, and what to do in trouble.
+
+    Attributes
+    ----------
+    repo
+        The Feast repository (folder of `feature_store.yaml`).
+    registry, blobs
+        URL of the transform registry and of its blobs (None: beside the registry).
+    releases
+        References that stay resident: `flight_delay@prod` follows its alias, `flight_delay:7` is fixed.
+    roles
+        `features` answers Feast's API, `predict` answers vectors and predictions.
+    host, port, workers
+        Address and number of worker processes.
+    clock
+        `wall` or an ISO instant with its zone.
+    on_stale
+        Values older than their view's TTL: `missing` (as in training), or `refuse` the request (409).
+    on_trouble
+        The store is down or the deadline passes: `fail` (503, 504), or predict from `defaults`: every
+        stored value missing, with the status saying so.
+    on_moved_definitions
+        The Feast registry no longer holds the definitions that a release was made with: `alarm` or `refuse`.
+    poll_seconds
+        How often aliases are looked up, seconds.
+    """
+
+    repo: Path = Path("feature_repo")
+    registry: str = "sqlite:///.likewise/registry.db"
+    blobs: str | None = None
+    releases: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ROLES
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    clock: str = "wall"
+    tokens: Tokens = field(default_factory=Tokens)
+    limits: Limits = field(default_factory=Limits)
+    on_stale: OnStale = "missing"
+    on_trouble: OnTrouble = "fail"
+    on_moved_definitions: OnMovedDefinitions = "alarm"
+    poll_seconds: float = 0.5
+    request_log: Path | None = None
+    request_log_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._check_names()
+        self._check_numbers()
+        _check_clock(self.clock)
+
+    def _check_names(self) -> None:
+        for role in self.roles:
+            _check_choice("roles", role, ROLES)
+        if not self.roles:
+            raise SettingsError("roles", f"one or more of {', '.join(ROLES)}", "none")
+        _check_choice("on_stale", self.on_stale, get_args(OnStale))
+        _check_choice("on_trouble", self.on_trouble, get_args(OnTrouble))
+        _check_choice("on_moved_definitions", self.on_moved_definitions, get_args(OnMovedDefinitions))
+        if "predict" in self.roles and not self.releases and self.roles == ("predict",):
+            raise SettingsError("releases", "at least one reference (NAME@ALIAS or NAME:VERSION)", "none")
+
+    def _check_numbers(self) -> None:
+        if not 0 <= self.port <= 65_535:
+            raise SettingsError("port", "a number from 0 to 65535", self.port)
+        if self.workers < 1:
+            raise SettingsError("workers", "a whole number from 1", self.workers)
+        if not self.poll_seconds > 0:
+            raise SettingsError("poll_seconds", "a number of seconds above 0", self.poll_seconds)
+        if not 0 <= self.request_log_share <= 1:
+            raise SettingsError("request_log_share", "a number from 0 to 1", self.request_log_share)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return self.host in LOOPBACK
+
+    def describe(self) -> dict[str, str]:
+        """Return every setting as text, with secrets masked."""
+        shown = {item.name: str(getattr(self, item.name)) for item in fields(self)}
+        shown["tokens"] = f"{len(self.tokens.write)} write, {len(self.tokens.read)} read (hidden)"
+        shown["registry"] = _mask_password(self.registry)
+        return shown
+
+
+def _check_choice(name: str, got: str, choices: tuple[str, ...]) -> None:
+    if got not in choices:
+        raise SettingsError(name, f"one of {', '.join(choices)}", got)
+
+
+def _check_clock(text: str) -> None:
+    if text == "wall":
+        return
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise SettingsError("clock", "'wall' or an ISO instant with its zone (2013-11-05T12:00:00Z)", text)
+
+
+def _mask_password(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.password:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
