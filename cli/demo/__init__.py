@@ -1,1 +1,4 @@
-"""The worked example: the flights of 2013."""
+"""The worked example: flights of 2013 turned into Parquet sources with honest times.
+
+What is known when, and why, is in docs/flights.md.
+"""
