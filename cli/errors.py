@@ -1,5 +1,7 @@
 """What can go wrong on the command line."""
 
+from pathlib import Path
+
 from likewise.transforms.errors import LikewiseError
 
 
@@ -31,3 +33,31 @@ class TooFewRowsError(LikewiseError):
             f"parity over {span}: expected at least {expected:,} entity rows, got {got:,}; "
             "take more instants, a longer window, or another span"
         )
+
+
+class NothingToServeError(LikewiseError):
+    """`likewise serve` found no release to serve."""
+
+    def __init__(self, registry: str, alias: str) -> None:
+        self.registry, self.alias = registry, alias
+        super().__init__(
+            f"registry {registry}: expected a release with the alias {alias!r}, got none; run `likewise demo` "
+            f"or `likewise run RECIPE`, move it with `likewise alias NAME {alias} VERSION`, or name a release by --release"
+        )
+
+
+class RepositoryError(LikewiseError):
+    """The Feast repository can't be opened."""
+
+    def __init__(self, repo: Path, why: str) -> None:
+        self.repo = repo
+        super().__init__(f"Feast repository {repo}: {why}")
+
+
+class FeastCommandError(LikewiseError):
+    """A command of Feast failed."""
+
+    def __init__(self, command: str, repo: Path, printed: str) -> None:
+        self.command, self.repo, self.printed = command, repo, printed
+        last = "\n".join(printed.splitlines()[-5:])
+        super().__init__(f"`{command}` in {repo} failed; run it there by hand to see more. It said:\n{last}")

@@ -11,6 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 Report = Callable[[int, int | None], None]
 
 
+def silent(done: int, total: int | None) -> None:
+    """Take no note."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepTime:
     """How long a step took."""

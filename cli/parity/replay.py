@@ -13,6 +13,7 @@ from feast.data_source import PushMode
 from likewise.cli.parity.cadence import EPOCH, Cadence, cadence_of
 from likewise.cli.parity.side_store import clock_at
 from likewise.cli.parity.source_rows import CREATED, EVENT, SourceRows, source_rows
+from likewise.cli.progress import Report, silent
 
 
 class Write(Protocol):
@@ -42,13 +43,14 @@ class Replay:
         self.cadences = tuple(cadence_of(name, view.tags) for name, view in self.views.items())
         self.runs: dict[str, datetime] = {}
 
-    def advance(self, instant: datetime, writes: Mapping[str, Write] | None = None) -> None:
+    def advance(self, instant: datetime, writes: Mapping[str, Write] | None = None, report: Report = silent) -> None:
         """Play every run that was due after the previous call and by `instant`.
 
         All runs of a view since then are played as one: each row lands by compare-and-set on (event time, created
         time), so the newest row that the last of them could see is what they leave together.
         """
-        for cadence in self.cadences:
+        for done, cadence in enumerate(self.cadences):
+            report(done, len(self.cadences))
             run = cadence.last_run(instant)
             since = self.runs.get(cadence.view)
             if since is not None and run <= since:
@@ -84,3 +86,8 @@ def as_frame(table: pa.Table, rows: SourceRows) -> pd.DataFrame:
     names = {EVENT: rows.event, CREATED: rows.created}
     frame: pd.DataFrame = table.rename_columns([names.get(name, name) for name in table.column_names]).to_pandas()
     return frame
+
+
+def online_views(store: FeatureStore) -> list[str]:
+    """Return the names of the views whose rows belong in the online store, in order."""
+    return sorted(view.name for view in store.list_feature_views() if view.online)
