@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ def load_keras(content: bytes, file: str) -> Any:
         path = Path(folder) / "model.keras"
         path.write_bytes(content)
         try:
-            return keras.saving.load_model(path, compile=False, safe_mode=True)
-        except (ValueError, TypeError, KeyError, OSError) as error:
+            # Keras only warns when weights are absent or don't fit, and goes on with random ones.
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)
+                return keras.saving.load_model(path, compile=False, safe_mode=True)
+        except (ValueError, TypeError, KeyError, OSError, UserWarning) as error:
             raise ModelFileError(file, "a Keras 3 model", f"{type(error).__name__}: {error}") from None

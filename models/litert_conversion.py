@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import tempfile
 import warnings
 from typing import Any
@@ -31,4 +32,10 @@ def convert_to_litert(model: Any) -> bytes:
             try:
                 return bytes(converter.convert())
             except Exception as error:  # the converter raises several private classes
-                raise ConversionError(str(error).strip().splitlines()[0][:200]) from None
+                raise ConversionError(_reason(str(error))) from None
+
+
+def _reason(report: str) -> str:
+    """Return what matters of the converter's pages: the operations that LiteRT lacks, else its first line."""
+    lacking = re.search(r"^TF Select ops: (.+)$", report, re.MULTILINE)
+    return f"LiteRT lacks {lacking[1]}" if lacking else report.strip().partition("\n")[0][:200] or "no reason given"

@@ -11,6 +11,8 @@ def import_tensorflow() -> Any:
     """Return the module `tensorflow`, with its start-up notes silenced unless the environment asks for them."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    # oneDNN adds up in another order on each kind of CPU, greets on standard error, and was no faster here (2026-11).
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     return importlib.import_module("tensorflow")
 
 
