@@ -185,7 +185,8 @@ class NumberFitter(Fitter):
     def end_pass(self) -> bool:
         """Close a pass; return whether any column needs another one."""
         self._first_pass = False
-        return any([s.end_pass() for s in self._statistics])
+        again = [s.end_pass() for s in self._statistics]  # every column closes its pass, so no lazy any()
+        return any(again)
 
     def finish(self) -> FittedKind:
         """Return the fitted kind."""

@@ -105,7 +105,7 @@ class OrderStatistics:
     [1.0, 3.0]
     """
 
-    __slots__ = ("_buckets", "_capacity", "_constant", "_held", "_kept", "_phase", "_wanted", "count")
+    __slots__ = ("_buckets", "_capacity", "_closed", "_constant", "_held", "_kept", "_phase", "_wanted", "count")
 
     def __init__(self, wanted: WantedRanks, capacity: int) -> None:
         self.count = 0
@@ -116,9 +116,12 @@ class OrderStatistics:
         self._held = 0
         self._buckets: _Buckets | None = None
         self._constant = (0.0, 0)
+        self._closed = False
 
     def update(self, values: Floats) -> None:
-        """Add finite values."""
+        """Add finite values; once all ranks are known, further passes change nothing."""
+        if self._closed:
+            return
         if self._phase == "keep":
             self._keep(values.copy())
         elif self._phase == "collect":
@@ -136,12 +139,14 @@ class OrderStatistics:
     def part(self) -> OrderStatistics:
         """Return an empty one for the same pass."""
         other = OrderStatistics(self._wanted, self._capacity)
-        other._phase, other.count = self._phase, self.count
+        other._phase, other.count, other._closed = self._phase, self.count, self._closed
         other._buckets = None if self._buckets is None else self._buckets.empty()
         return other
 
     def merge(self, other: OrderStatistics) -> None:
         """Take over what another one of the same pass saw."""
+        if self._closed:
+            return
         if self._phase == "keep" and other._phase == "count":
             self._start_counting()
         if self._phase == "count" and other._phase == "keep":
@@ -158,6 +163,7 @@ class OrderStatistics:
         if self.count == 0:
             self.count = self._held + self._constant[1]
         if self._phase != "count":
+            self._closed = True
             return False
         buckets = self._under()
         if self._constant[1]:

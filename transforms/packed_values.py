@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def _strings(name: str, logical: LogicalType, arrays: Arrays) -> list[Any]:
     if not sound or bool((np.diff(offsets) < 0).any()):
         raise ArtifactError(f"the offsets of {name!r} do not fit its bytes")
     bounds = offsets.tolist()
-    pieces: list[Any] = [text[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    pieces: list[Any] = [text[a:b] for a, b in pairwise(bounds)]
     if logical is LogicalType.BYTES:
         return pieces
     try:
