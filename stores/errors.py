@@ -105,3 +105,25 @@ class MaterializationError(StoreError):
         super().__init__(
             f"materializing {view!r} stopped: {reason}. Nothing needs undoing: run it again, written rows are skipped."
         )
+
+
+class FeatureServiceUnknownError(StoreError):
+    """The Feast registry has no such feature service."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(
+            f"feature service {name!r} is not in the Feast registry.{closest(name, known)} "
+            f"It has {listing(self.known) or 'none'}. Declare it and run `feast apply`."
+        )
+
+
+class FeatureTypeError(StoreError):
+    """A feature's type is none that a transform can take."""
+
+    def __init__(self, where: str, got: str) -> None:
+        self.where, self.got = where, got
+        super().__init__(
+            f"{where}: expected a number, boolean, text, bytes, time or a list of those, got {got}. "
+            "Leave it out of the feature service, or derive such a feature from it in an on-demand view."
+        )
