@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
 import tempfile
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from .errors import ModelFileError
 from .keras_config import check_keras_file
 from .tensorflow_import import import_keras
+
+_DATE = "1980-01-01@00:00:00"
 
 
 def keras_bytes(model: Any) -> bytes:
@@ -19,7 +24,7 @@ def keras_bytes(model: Any) -> bytes:
     with tempfile.TemporaryDirectory(prefix="likewise-") as folder:
         path = Path(folder) / "model.keras"
         bare.save(path)
-        content = path.read_bytes()
+        content = _without_dates(path)
     check_keras_file(content, "model.keras")
     return content
 
@@ -38,3 +43,15 @@ def load_keras(content: bytes, file: str) -> Any:
                 return keras.saving.load_model(path, compile=False, safe_mode=True)
         except (ValueError, TypeError, KeyError, OSError, UserWarning) as error:
             raise ModelFileError(file, "a Keras 3 model", f"{type(error).__name__}: {error}") from None
+
+
+def _without_dates(path: Path) -> bytes:
+    """Return the file packed anew with one fixed date, so that the same model always gives the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(path) as written, zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(written.namelist()):
+            content = written.read(name)
+            if name == "metadata.json":
+                content = json.dumps({**json.loads(content), "date_saved": _DATE}, sort_keys=True).encode()
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return buffer.getvalue()

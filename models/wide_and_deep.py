@@ -72,42 +72,41 @@ class WideAndDeep:
         if not specs:
             raise FamilySettingError("outputs", "one transform output or more", specs)
         inputs = {spec.name: keras.Input(spec.row_shape, name=spec.name, dtype=spec.dtype) for spec in specs}
-        wide = [_linear(keras, spec, inputs[spec.name]) for spec in specs]
-        logit = _sum(keras, [*wide, self._deep(keras, specs, inputs)])
+        columns = {spec.name: _columns(keras, spec, inputs[spec.name]) for spec in specs}
+        wide = [_linear(keras, spec, columns[spec.name]) for spec in specs]
+        logit = keras.layers.Add(name="likewise_logit")([*wide, self._deep(keras, specs, columns)])
         probability = keras.layers.Activation("sigmoid", name="likewise_probability")(logit)
         return keras.Model(inputs, probability, name="wide_and_deep")
 
-    def _deep(self, keras: Any, specs: Sequence[TensorSpec], inputs: Mapping[str, Any]) -> Any:
-        parts = [_embedded(keras, spec, inputs[spec.name], self.embedding) for spec in specs]
+    # Every layer has a name of its own: Keras would number nameless ones by how many the process made before, and the
+    # same model would have other bytes.
+    def _deep(self, keras: Any, specs: Sequence[TensorSpec], columns: Mapping[str, Any]) -> Any:
+        parts = [_embedded(keras, spec, columns[spec.name], self.embedding) for spec in specs]
         hidden = parts[0] if len(parts) == 1 else keras.layers.Concatenate(name="likewise_inputs")(parts)
         for position, width in enumerate(self.hidden):
             layer = keras.layers.Dense(width, activation="relu", name=f"likewise_hidden_{position}")
-            hidden = keras.layers.Dropout(self.dropout)(layer(hidden))
+            hidden = keras.layers.Dropout(self.dropout, name=f"likewise_dropout_{position}")(layer(hidden))
         return keras.layers.Dense(1, name="likewise_deep")(hidden)
 
 
-def _linear(keras: Any, spec: TensorSpec, tensor: Any) -> Any:
-    if spec.cardinality is None:
-        return keras.layers.Dense(1, use_bias=False, name=f"likewise_wide_{spec.name}")(_columns(keras, spec, tensor))
-    table = keras.layers.Embedding(
-        spec.cardinality, 1, embeddings_initializer="zeros", name=f"likewise_wide_{spec.name}"
-    )
-    weights = table(tensor)
-    return weights if spec.width is None else keras.layers.GlobalAveragePooling1D()(weights)
-
-
-def _embedded(keras: Any, spec: TensorSpec, tensor: Any, width: int) -> Any:
-    if spec.cardinality is None:
-        return _columns(keras, spec, tensor)
-    width = min(width, (spec.cardinality + 1) // 2)
-    table = keras.layers.Embedding(spec.cardinality, width, name=f"likewise_embedding_{spec.name}")
-    vectors = table(tensor)
-    return vectors if spec.width is None else keras.layers.Flatten()(vectors)
-
-
 def _columns(keras: Any, spec: TensorSpec, tensor: Any) -> Any:
-    return keras.layers.Reshape((1,))(tensor) if spec.width is None else tensor
+    """Return (n, width): a float tensor without width gets one, codes stay as they are."""
+    if spec.cardinality is not None or spec.width is not None:
+        return tensor
+    return keras.layers.Reshape((1,), name=f"likewise_column_{spec.name}")(tensor)
 
 
-def _sum(keras: Any, parts: Sequence[Any]) -> Any:
-    return parts[0] if len(parts) == 1 else keras.layers.Add(name="likewise_logit")(parts)
+def _linear(keras: Any, spec: TensorSpec, columns: Any) -> Any:
+    name = f"likewise_wide_{spec.name}"
+    if spec.cardinality is None:
+        return keras.layers.Dense(1, use_bias=False, name=name)(columns)
+    weights = keras.layers.Embedding(spec.cardinality, 1, embeddings_initializer="zeros", name=name)(columns)
+    return weights if spec.width is None else keras.layers.GlobalAveragePooling1D(name=f"{name}_mean")(weights)
+
+
+def _embedded(keras: Any, spec: TensorSpec, columns: Any, width: int) -> Any:
+    if spec.cardinality is None:
+        return columns
+    name = f"likewise_embedding_{spec.name}"
+    vectors = keras.layers.Embedding(spec.cardinality, min(width, (spec.cardinality + 1) // 2), name=name)(columns)
+    return vectors if spec.width is None else keras.layers.Flatten(name=f"{name}_flat")(vectors)

@@ -54,6 +54,12 @@ def test_a_convertible_model_serves_by_litert_within_the_bound(model: Any, artif
     assert np.abs(load_predictor(artifact).predict(rows) - keras_says).max() <= BOUND
 
 
+def test_the_same_training_gives_the_same_bytes(artifact: ModelArtifact) -> None:
+    """A model built and filled alike, in a process that built others before, gives the same artifact byte for byte."""
+    again = trained_like(WideAndDeep(hidden=(16, 8)).build(SPECS))
+    assert package_model(again, SPECS, random_tensors(500), RECORD) == artifact
+
+
 def test_both_runtimes_pass_the_same_golden_rows(artifact: ModelArtifact) -> None:
     """Golden predictions made by LiteRT hold for TensorFlow, within the bound."""
     for runtime in ("litert", "tensorflow"):
