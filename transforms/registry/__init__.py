@@ -1,1 +1,26 @@
 """Versions, releases, aliases and their log over content-addressed blobs."""
+
+from .blobs import BlobStore
+from .errors import RegistryError
+from .model_manifest import ModelFiles
+from .records import Alias, AliasMove, ModelRecord, ReleaseVersion, TransformVersion
+from .references import Reference, parse_reference
+from .registry import Registry
+from .release import Node, Release, ReleaseSpec
+
+__all__ = [
+    "Alias",
+    "AliasMove",
+    "BlobStore",
+    "ModelFiles",
+    "ModelRecord",
+    "Node",
+    "Reference",
+    "Registry",
+    "RegistryError",
+    "Release",
+    "ReleaseSpec",
+    "ReleaseVersion",
+    "TransformVersion",
+    "parse_reference",
+]
