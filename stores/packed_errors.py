@@ -79,6 +79,17 @@ class RedisUnreachableError(OnlineStoreError):
         )
 
 
+class RedisRefusedError(OnlineStoreError):
+    """Redis answers with an error."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address, self.reason = address, reason
+        super().__init__(
+            f"Redis at {address} refused a command: {reason}. OOM means that its maxmemory is used up; WRONGTYPE that "
+            "something else uses our keys (they begin with 'lw1:'); NOPERM that the user lacks a permission."
+        )
+
+
 class CorruptRowError(OnlineStoreError):
     """A stored value that is no packed row."""
 

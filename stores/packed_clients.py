@@ -1,0 +1,62 @@
+"""Redis clients from addresses: one server, a cluster, or a master found through Sentinel; sync and async."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from redis import Redis, RedisCluster
+from redis import asyncio as redis_asyncio
+from redis.cluster import ClusterNode
+from redis.sentinel import Sentinel
+
+from likewise.stores.redis_url import RedisAddress, Setting
+
+# `redis.Redis | redis.RedisCluster` and their asyncio twins. redis-py annotates most results as "either a value or
+# an awaitable of it", so the real types would only force casts on every call.
+SyncClient: TypeAlias = Any
+AsyncClient: TypeAlias = Any
+
+# A dead network must become an error, not a hang; a server busy with a large file may take seconds.
+DEFAULT_SETTINGS: Final[Mapping[str, Setting]] = {"socket_connect_timeout": 5, "socket_timeout": 30}
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """How the address is to be understood: ``redis``, ``redis_cluster`` or ``redis_sentinel`` (Feast's words)."""
+
+    kind: str = "redis"
+    sentinel_master: str = "mymaster"
+
+
+def connect(address: RedisAddress, topology: Topology) -> SyncClient:
+    """Return a client; it connects at its first command."""
+    settings = _settings(address)
+    if topology.kind == "redis_cluster":
+        return RedisCluster(startup_nodes=[ClusterNode(*node) for node in address.nodes], **settings)
+    if topology.kind == "redis_sentinel":
+        return Sentinel(list(address.nodes), **settings).master_for(topology.sentinel_master)  # type: ignore[no-any-return]
+    return Redis(**_place(address), **settings)
+
+
+def connect_async(address: RedisAddress, topology: Topology) -> AsyncClient:
+    """Return an asyncio client, good for the event loop it is first used in."""
+    settings = _settings(address)
+    if topology.kind == "redis_cluster":
+        nodes = [redis_asyncio.cluster.ClusterNode(*node) for node in address.nodes]
+        return redis_asyncio.RedisCluster(startup_nodes=nodes, **settings)
+    if topology.kind == "redis_sentinel":
+        sentinel = redis_asyncio.Sentinel(list(address.nodes), **settings)
+        return sentinel.master_for(topology.sentinel_master)  # type: ignore[no-any-return]
+    return redis_asyncio.Redis(**_place(address), **settings)
+
+
+def _settings(address: RedisAddress) -> dict[str, Any]:
+    # Rows are bytes: a client that decodes replies would break on the first one.
+    return {**DEFAULT_SETTINGS, **address.settings, "decode_responses": False}
+
+
+def _place(address: RedisAddress) -> dict[str, Any]:
+    if address.socket_path is not None:
+        return {"unix_socket_path": address.socket_path}
+    host, port = address.nodes[0]
+    return {"host": host, "port": port}

@@ -1,0 +1,183 @@
+"""Packed rows to columns: whole batches at a time, every row checked before any of it is believed."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import compress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from likewise.stores.packed_encode import Bits, Cells, Record, Times, fixed_checks
+from likewise.stores.packed_errors import CorruptRowError
+from likewise.stores.packed_schema import (
+    FINGERPRINT_BYTES,
+    FIXED,
+    FORMAT,
+    HEADER_BYTES,
+    FieldType,
+    RowSchema,
+)
+
+
+@dataclass(frozen=True)
+class DecodedRows:
+    """n rows of one schema, checked. Cells are taken out by column, on demand.
+
+    Parameters
+    ----------
+    schema
+        The schema of all n rows.
+    record
+        (n,) structured rows without their tails.
+    rows
+        The n rows as stored.
+    """
+
+    schema: RowSchema
+    record: Record
+    rows: Sequence[bytes]
+
+    @property
+    def event_times(self) -> Times:
+        """Return (n,) int64 microseconds since 1970 UTC."""
+        return self.record["event"]  # type: ignore[no-any-return]
+
+    @property
+    def created_times(self) -> Times:
+        """Return (n,) int64 microseconds since 1970 UTC; `NO_TIME` where unknown."""
+        return self.record["created"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def nulls(self) -> Bits | None:
+        """Return (k, n) bool, fields in stored order; None when no cell is null."""
+        packed = self.record["nulls"]
+        if not packed.any():
+            return None
+        bits = np.unpackbits(packed, axis=1, count=len(self.schema.fields), bitorder="little")
+        return np.ascontiguousarray(bits.T).view(np.bool_)
+
+    def block(self, kind: FieldType) -> npt.NDArray[Any]:
+        """Return all columns of one fixed type, (count, n) of its stored dtype, in stored order."""
+        return np.ascontiguousarray(self.record[kind.name].T)
+
+    def missing(self, place: int) -> Bits | None:
+        """Return the (n,) mask of null cells of a field, None when none is."""
+        if self.nulls is None:
+            return None
+        mask = self.nulls[place]
+        return mask if mask.any() else None
+
+    def fixed(self, place: int) -> npt.NDArray[Any]:
+        """Return the (n,) stored values of a fixed field."""
+        kind = self.schema.fields[place].type
+        return np.ascontiguousarray(self.record[kind.name][:, place - self.schema.groups[kind][0]])
+
+    def cells(self, place: int) -> list[bytes | None]:
+        """Return the n encoded cells of a variable field, None where null."""
+        at = place - self.schema.first_variable
+        starts, ends = self._bounds[at].tolist(), self._bounds[at + 1].tolist()
+        found: list[bytes | None] = [row[start:end] for row, start, end in zip(self.rows, starts, ends, strict=True)]
+        missing = self.missing(place)
+        if missing is not None:
+            for row in np.flatnonzero(missing).tolist():
+                found[row] = None
+        return found
+
+    @cached_property
+    def _bounds(self) -> npt.NDArray[np.int64]:
+        """Return (v + 1, n) int64: where each tail cell begins in its row, and where the last ends."""
+        return tail_bounds(self.schema, self.record)
+
+
+def tail_bounds(schema: RowSchema, record: Record) -> npt.NDArray[np.int64]:
+    """Return (v + 1, n) int64: where each tail cell begins in its row, and where the last one ends."""
+    bounds = np.full((schema.variable_count + 1, len(record)), schema.width, np.int64)
+    np.cumsum(record["lengths"].T, axis=0, out=bounds[1:])
+    bounds[1:] += schema.width
+    return bounds
+
+
+def fingerprint_of(row: bytes, key: bytes) -> bytes:
+    """Return the fingerprint of a row's schema.
+
+    Raises
+    ------
+    CorruptRowError
+        The value is too short for a row, or of another format.
+    """
+    if len(row) < HEADER_BYTES:
+        raise CorruptRowError(key, f"{len(row)} bytes; a row has at least {HEADER_BYTES}")
+    if row[0] != FORMAT:
+        raise CorruptRowError(key, f"format byte {row[0]}; this version reads {FORMAT}")
+    return row[1 : 1 + FINGERPRINT_BYTES]
+
+
+def decode_rows(schema: RowSchema, rows: Sequence[bytes], keys: Sequence[bytes]) -> DecodedRows:
+    """Return n rows that all claim to be of `schema`, checked.
+
+    Raises
+    ------
+    CorruptRowError
+        A row is of another schema, of a wrong length, or fails its check; the error names its key.
+    """
+    width = schema.width
+    sizes = [len(row) for row in rows]
+    if schema.variable_count:
+        if rows and min(sizes) < width:
+            _refuse(rows, keys, [size < width for size in sizes], f"shorter than {width} bytes")
+        joined = b"".join([row[:width] for row in rows])
+    else:
+        if sizes.count(width) != len(sizes):
+            _refuse(rows, keys, [size != width for size in sizes], f"expected {width} bytes")
+        joined = b"".join(rows)
+    record: Record = np.frombuffer(joined, schema.record)
+    wrong = fixed_checks(record, width) != record["check"]
+    wrong |= record.view("<u8")[:: width // 8] != schema.marks
+    if wrong.any():
+        _refuse(rows, keys, wrong.tolist(), "its check does not match its bytes")
+    if schema.variable_count:
+        _check_tails(schema, record, rows, keys)
+    return DecodedRows(schema, record, rows)
+
+
+def _check_tails(schema: RowSchema, record: Record, rows: Sequence[bytes], keys: Sequence[bytes]) -> None:
+    width = schema.width
+    ends = tail_bounds(schema, record)[-1].tolist()
+    checks = record["tail_check"].tolist()
+    wrong = [
+        len(row) != end or zlib.crc32(row[width:]) != check for row, end, check in zip(rows, ends, checks, strict=True)
+    ]
+    if any(wrong):
+        _refuse(rows, keys, wrong, "the check of its tail does not match its bytes")
+
+
+def _refuse(rows: Sequence[bytes], keys: Sequence[bytes], wrong: Sequence[bool], reason: str) -> None:
+    key, row = next(compress(zip(keys, rows, strict=True), wrong))
+    raise CorruptRowError(key, f"{reason} ({len(row)} bytes)")
+
+
+def converted(cells: Cells, stored: FieldType, declared: FieldType) -> Cells:
+    """Return fixed cells as another fixed type: exact where possible, null where not.
+
+    A field that was retyped keeps answering from its old rows only as far as the value is the same number.
+    """
+    if stored is declared:
+        return cells
+    n = len(cells.values)
+    if FieldType.UNIX_TIMESTAMP in (stored, declared):
+        return Cells(np.zeros(n, FIXED[declared]), np.ones(n, np.bool_))
+    values = np.asarray(cells.values)
+    with np.errstate(invalid="ignore", over="ignore"):
+        new = values.astype(FIXED[declared])
+        same = (new.astype(np.longdouble) == values.astype(np.longdouble)) | (np.isnan(new) & np.isnan(values))
+    if declared is FieldType.BOOL:
+        same &= new <= 1
+    missing = ~same if cells.missing is None else cells.missing | ~same
+    return Cells(np.where(missing, _empty(declared), new).astype(FIXED[declared]), missing if missing.any() else None)
+
+
+def _empty(kind: FieldType) -> float:
+    return float("nan") if kind in (FieldType.DOUBLE, FieldType.FLOAT) else 0

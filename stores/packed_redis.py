@@ -1,0 +1,303 @@
+"""Feast's Redis online store with packed rows: a plug-in named in `feature_store.yaml`.
+
+Feast finds the configuration class in the module of the store, so both live here; everything else is in the
+`packed_*` modules.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+from feast import Entity, FeatureView, RepoConfig
+from feast.feature_service import FeatureService
+from feast.infra.online_stores.helpers import compute_versioned_name
+from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
+from feast.infra.registry.base_registry import BaseRegistry
+from feast.infra.supported_async_methods import SupportedAsyncMethods
+from feast.online_response import OnlineResponse
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+
+from likewise.stores.clock import Clock, clock_from_environment
+from likewise.stores.packed_bulk import TimeColumns, write_batches
+from likewise.stores.packed_clients import SyncClient, Topology
+from likewise.stores.packed_delete import delete_keys, delete_views, views_with_join_keys
+from likewise.stores.packed_keys import schemas_key
+from likewise.stores.packed_links import Link
+from likewise.stores.packed_request import OnlineRequest, ViewRead, prefixed_keys, view_keys
+from likewise.stores.packed_resolve import Asked, Resolved, resolve
+from likewise.stores.packed_rows import WriteRow, packed_rows
+from likewise.stores.packed_views import StoredView, entity_values, stored_view
+from likewise.stores.packed_write import Destination
+
+Progress = Callable[[int], Any] | None
+ReadRow = tuple[datetime | None, dict[str, Value] | None]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_VIEWS_REMEMBERED: Final = 1024
+
+
+class PackedRedisOnlineStoreConfig(RedisOnlineStoreConfig):  # type: ignore[misc]
+    """Settings of the packed Redis online store, on top of those of Feast's own."""
+
+    type: Literal["likewise.stores.packed_redis.PackedRedisOnlineStore"] = (  # type: ignore[assignment]
+        "likewise.stores.packed_redis.PackedRedisOnlineStore"
+    )
+
+    ttl_report_only: bool | list[str] = False
+    """Views (or all: true) whose rows keep their values after their TTL and only say OUTSIDE_MAX_AGE."""
+
+
+class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
+    """One packed value for each (feature view, entity); statuses by time to live and clock.
+
+    Parameters
+    ----------
+    clock
+        What "now" is for TTLs; default: the one that `LIKEWISE_CLOCK` names at each read.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__()
+        self.clock = clock
+        self._links: dict[tuple[str, str], Link] = {}
+        self._views: dict[tuple[int, str], tuple[FeatureView, StoredView]] = {}
+
+    # -- connections ---------------------------------------------------------------------------------------
+
+    def link(self, config: RepoConfig) -> Link:
+        """Return the connections of this configuration, making them on first use."""
+        return self._link(config.online_store, config.repo_path)
+
+    async def close(self) -> None:
+        """Close every connection of the running event loop."""
+        for link in self._links.values():
+            await link.aclose()
+            link.close()
+
+    def _link(self, settings: RedisOnlineStoreConfig, base: Path | None) -> Link:
+        place = (settings.connection_string, str(base or ""))
+        if place not in self._links:
+            topology = Topology(settings.redis_type.value, settings.sentinel_master)
+            self._links[place] = Link(settings.connection_string, base, topology)
+        return self._links[place]
+
+    def _get_client(self, online_store_config: RedisOnlineStoreConfig) -> SyncClient:
+        # What of Feast asks for a client directly knows no repository: relative directories are the process's.
+        return self._link(online_store_config, None).client
+
+    # -- writing -------------------------------------------------------------------------------------------
+
+    def online_write_batch(
+        self, config: RepoConfig, table: FeatureView, data: list[WriteRow], progress: Progress
+    ) -> None:
+        """Write rows; each lands unless Redis holds a newer one by (event time, created time)."""
+        view = stored_view(config, table)
+        packed = packed_rows(view, data)
+        link = self.link(config)
+        with link.named():
+            link.writer.write(_destination(config, view), packed.keys, packed.rows, progress)
+
+    async def online_write_batch_async(
+        self, config: RepoConfig, table: FeatureView, data: list[WriteRow], progress: Progress
+    ) -> None:
+        """Write rows as `online_write_batch` does, on the event loop."""
+        view = stored_view(config, table)
+        packed = packed_rows(view, data)
+        link = self.link(config)
+        with link.named():
+            await link.async_writer().write(_destination(config, view), packed.keys, packed.rows, progress)
+
+    def write_arrow(
+        self, config: RepoConfig, view: FeatureView, batches: Iterable[pa.RecordBatch], progress: Progress = None
+    ) -> int:
+        """Write Arrow record batches of a feature view; return how many rows landed (the rest met newer ones).
+
+        Parameters
+        ----------
+        batches
+            Join key, feature and timestamp columns under the names of the view (field mapping already applied).
+        progress
+            Called with the number of rows each time some have been sent.
+        """
+        stored = stored_view(config, view)
+        link = self.link(config)
+        times = TimeColumns(view.batch_source.timestamp_field, view.batch_source.created_timestamp_column or None)
+        with link.named():
+            return write_batches(link.writer, _destination(config, stored), stored, batches, times, progress)
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    @property
+    def async_supported(self) -> SupportedAsyncMethods:
+        """Say that reads and writes have asyncio forms."""
+        return SupportedAsyncMethods(read=True, write=True)
+
+    def online_read(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        entity_keys: list[EntityKey],
+        requested_features: list[str] | None = None,
+    ) -> list[ReadRow]:
+        """Return (event time, feature -> value) of each entity; (None, None) where there is no row.
+
+        Feast's interface has no status here: the values of rows past their TTL are empty.
+        """
+        read = self._view_read(config, table, entity_keys, requested_features)
+        return self._request(config, [read]).read(self.link(config))[0].rows()
+
+    async def online_read_async(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        entity_keys: list[EntityKey],
+        requested_features: list[str] | None = None,
+    ) -> list[ReadRow]:
+        """Return what `online_read` returns, on the event loop."""
+        read = self._view_read(config, table, entity_keys, requested_features)
+        return (await self._request(config, [read]).read_async(self.link(config)))[0].rows()
+
+    def get_online_features(
+        self,
+        config: RepoConfig,
+        features: list[str] | FeatureService,
+        entity_rows: list[dict[str, Any]] | Mapping[str, Any],
+        registry: BaseRegistry,
+        project: str,
+        full_feature_names: bool = False,  # noqa: FBT001, FBT002
+        include_feature_view_version_metadata: bool = False,  # noqa: FBT001, FBT002
+    ) -> OnlineResponse:
+        """Return the features of n entities with truthful statuses.
+
+        Values become Python objects or protos only when the response is asked for them, unless on-demand views
+        need them here.
+        """
+        asked = Asked(features, entity_rows, full_feature_names, include_feature_view_version_metadata)
+        resolved = resolve(registry, project, asked)
+        request = self._resolved_request(config, resolved)
+        return resolved.response(request.read(self.link(config)))
+
+    async def get_online_features_async(
+        self,
+        config: RepoConfig,
+        features: list[str] | FeatureService,
+        entity_rows: list[dict[str, Any]] | Mapping[str, Any],
+        registry: BaseRegistry,
+        project: str,
+        full_feature_names: bool = False,  # noqa: FBT001, FBT002
+        include_feature_view_version_metadata: bool = False,  # noqa: FBT001, FBT002
+    ) -> OnlineResponse:
+        """Return what `get_online_features` returns, on the event loop."""
+        asked = Asked(features, entity_rows, full_feature_names, include_feature_view_version_metadata)
+        resolved = resolve(registry, project, asked)
+        request = self._resolved_request(config, resolved)
+        return resolved.response(await request.read_async(self.link(config)))
+
+    def _resolved_request(self, config: RepoConfig, resolved: Resolved) -> OnlineRequest:
+        views = []
+        for table, features in resolved.tables:
+            view = self._remembered_view(config, table)
+            views.append(
+                ViewRead(
+                    view=view,
+                    features=tuple(features),
+                    names=resolved.names(table, features),
+                    keys=view_keys(view, table, resolved.join_key_values),
+                    report_only=reports_only(config, table.name),
+                    metadata=resolved.metadata(table),
+                )
+            )
+        return self._request(config, views)
+
+    def _view_read(
+        self,
+        config: RepoConfig,
+        table: FeatureView,
+        entity_keys: Sequence[EntityKey],
+        features: Sequence[str] | None,
+    ) -> ViewRead:
+        view = self._remembered_view(config, table)
+        names = tuple(features or [field.name for field in table.features])
+        keys = prefixed_keys(view, entity_values(entity_keys)) if entity_keys else []
+        return ViewRead(view, names, names, keys, reports_only(config, table.name))
+
+    def _request(self, config: RepoConfig, views: Sequence[ViewRead]) -> OnlineRequest:
+        clock = self.clock or clock_from_environment()
+        return OnlineRequest(config.project, tuple(views), (clock.now() - _EPOCH) // _MICROSECOND)
+
+    def _remembered_view(self, config: RepoConfig, table: FeatureView) -> StoredView:
+        """Return how a view is stored, worked out once for each object: Feast keeps them between requests."""
+        place = (id(table), config.project)
+        known = self._views.get(place)
+        if known is None or known[0] is not table:
+            if len(self._views) >= _VIEWS_REMEMBERED:
+                self._views.clear()
+            known = self._views[place] = (table, stored_view(config, table))
+        return known[1]
+
+    # -- deleting ------------------------------------------------------------------------------------------
+
+    def update(
+        self,
+        config: RepoConfig,
+        tables_to_delete: Sequence[FeatureView],
+        tables_to_keep: Sequence[FeatureView],  # noqa: ARG002
+        entities_to_delete: Sequence[Entity],  # noqa: ARG002
+        entities_to_keep: Sequence[Entity],  # noqa: ARG002
+        partial: bool,  # noqa: ARG002, FBT001
+    ) -> None:
+        """Delete the rows of views that left the repository (`full_scan_for_deletion: false` keeps them)."""
+        if config.online_store.full_scan_for_deletion and tables_to_delete:
+            self._delete_views(config, [_name(config, table) for table in tables_to_delete])
+
+    def teardown(
+        self,
+        config: RepoConfig,
+        tables: Sequence[FeatureView],
+        entities: Sequence[Entity],  # noqa: ARG002
+    ) -> None:
+        """Delete the rows of these views of this project; other projects in the same Redis keep theirs."""
+        if tables:
+            self._delete_views(config, [_name(config, table) for table in tables])
+
+    def delete_table(self, config: RepoConfig, table: FeatureView) -> None:
+        """Delete the rows of one view."""
+        self._delete_views(config, [_name(config, table)])
+
+    def delete_entity_values(self, config: RepoConfig, join_keys: list[str]) -> None:
+        """Delete the rows of every view of this project that has exactly these join keys."""
+        client = self.link(config).client
+        self._delete_views(config, views_with_join_keys(client, config.project, join_keys))
+
+    def delete_entities(
+        self, config: RepoConfig, tables: Sequence[FeatureView], entity_keys: Sequence[EntityKey]
+    ) -> int:
+        """Delete single entities from these views; return how many rows there were."""
+        columns = entity_values(entity_keys)
+        keys = [key for table in tables for key in prefixed_keys(stored_view(config, table), columns) if key]
+        link = self.link(config)
+        with link.named():
+            return delete_keys(link.client, keys)
+
+    def _delete_views(self, config: RepoConfig, views: Iterable[str]) -> None:
+        link = self.link(config)
+        with link.named():
+            delete_views(link.client, config.project, views)
+
+
+def reports_only(config: RepoConfig, view: str) -> bool:
+    """Return whether a view's TTL is reported but not enforced."""
+    setting = getattr(config.online_store, "ttl_report_only", False)
+    return setting if isinstance(setting, bool) else view in setting
+
+
+def _destination(config: RepoConfig, view: StoredView) -> Destination:
+    return Destination(view.schema, schemas_key(config.project), config.online_store.key_ttl_seconds)
+
+
+def _name(config: RepoConfig, table: FeatureView) -> str:
+    return str(compute_versioned_name(table, config.registry.enable_online_feature_view_versioning))
