@@ -56,7 +56,7 @@ def promoted_releases(settings: Settings) -> list[str]:
         No release has it.
     """
     registry = Registry(settings.registry, settings.blobs)
-    found = sorted({f"{one.name}@{ALIAS}" for one in registry.releases() if ALIAS in registry.aliases(one.name)})
+    found = sorted(f"{one.name}@{ALIAS}" for one in registry.aliases() if one.alias == ALIAS)
     if not found:
         raise NothingToServeError(settings.registry, ALIAS)
     return found

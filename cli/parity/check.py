@@ -133,7 +133,7 @@ def _expected(view: StoredView, case: Case, replay: Replay) -> Expected:
 def _shifted(instant: datetime, view: str, expected: Expected, answer: Answer) -> list[Difference]:
     """Return rows that are present under another event time than their source has."""
     stored = answer.rows.stored[view]
-    wrong = (stored.row_statuses == PRESENT) & (stored.event_times != expected.event_times)
+    wrong = (stored.statuses == PRESENT) & (stored.event_times != expected.event_times)
     return [
         Difference(
             instant,

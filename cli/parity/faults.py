@@ -10,7 +10,7 @@ from feast import FeatureStore
 from likewise.cli.parity.cadence import Cadence
 from likewise.cli.parity.replay import Replay, Write, as_frame
 from likewise.serving.loaded_release import LoadedRelease
-from likewise.serving.online import StoredRows, ViewStore
+from likewise.serving.online import HeldRows, StoredRows, ViewStore
 from likewise.transforms import FittedTransform
 from likewise.transforms.columns import Column, LogicalType
 
@@ -91,7 +91,7 @@ class _Spoiled:
             name: self.change(column) if column.type is LogicalType.NUMBER else column
             for name, column in rows.columns.items()
         }
-        return StoredRows(columns, rows.row_statuses, rows.event_times)
+        return HeldRows(columns, rows.statuses, rows.event_times)
 
 
 def _with_store(release: LoadedRelease, change: Callable[[Column], Column]) -> LoadedRelease:

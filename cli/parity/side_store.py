@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,17 @@ CLOCK_VARIABLE = "LIKEWISE_CLOCK"
 REDIS_VARIABLE = "REDIS_URL"
 
 
+@dataclass(frozen=True, slots=True)
+class SideStore:
+    """A Feast store for writing, and the folder of its `feature_store.yaml` for serving from it."""
+
+    store: FeatureStore
+    folder: Path
+
+
 @contextmanager
-def side_store(repo: Path, folder: Path) -> Iterator[FeatureStore]:
-    """Open the repository on an empty embedded Redis below `folder`; stop and forget it afterwards.
+def side_store(repo: Path, folder: Path) -> Iterator[SideStore]:
+    """Open the repository on an empty embedded Redis below `folder`; stop that server afterwards.
 
     Parameters
     ----------
@@ -33,7 +42,8 @@ def side_store(repo: Path, folder: Path) -> Iterator[FeatureStore]:
     folder.mkdir(parents=True)
     outside = os.environ.pop(REDIS_VARIABLE, None)
     try:
-        yield FeatureStore(repo_path=str(repo), fs_yaml_file=_side_yaml(repo, folder.resolve()))
+        yaml_file = _side_yaml(repo, folder.resolve())
+        yield SideStore(FeatureStore(repo_path=str(repo), fs_yaml_file=yaml_file), folder)
     finally:
         if outside is not None:
             os.environ[REDIS_VARIABLE] = outside
