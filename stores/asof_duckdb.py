@@ -20,7 +20,7 @@ from feast.repo_config import RepoConfig
 from likewise.stores.asof_entities import EntityInput
 from likewise.stores.asof_history import HistoryQuery
 from likewise.stores.asof_job import AsofRetrievalJob, JobContext, metadata_of
-from likewise.stores.asof_pull import PullQuery
+from likewise.stores.asof_pull import Interval, PullColumns, PullQuery
 from likewise.stores.asof_session import SessionSettings
 from likewise.stores.asof_source import file_source
 from likewise.stores.asof_view import plan_views, steady_order
@@ -158,18 +158,12 @@ def _pull(
     latest: bool,
 ) -> RetrievalJob:
     event, created, start, end = times
-    keys, features = columns
     settings = session_settings(config)
     query = PullQuery(
         settings=settings,
         source=file_source(source, "source to pull"),
-        keys=tuple(keys),
-        features=tuple(features),
-        event=event,
-        created=created or None,
-        start=_utc(start),
-        end=_utc(end),
-        known_at=clock_from_environment().now(),
+        columns=PullColumns(tuple(columns[0]), tuple(columns[1]), event, created or None),
+        interval=Interval(_utc(start), _utc(end), clock_from_environment().now()),
         latest=latest,
     )
     return AsofRetrievalJob(query, JobContext(settings.repository))

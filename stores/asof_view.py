@@ -13,7 +13,7 @@ from feast.infra.offline_stores.file_source import FileSource
 from feast.on_demand_feature_view import OnDemandFeatureView
 
 from likewise.stores.asof_source import file_source
-from likewise.stores.errors import ColumnCollisionError, FeatureReferenceError
+from likewise.stores.errors import ColumnCollisionError, FeatureReferenceError, SourceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def plan_views(views: Sequence[FeatureView], refs: Sequence[str], *, full_names:
 
 
 def _plan(view: FeatureView, refs: Sequence[str], *, full_names: bool) -> ViewPlan:
-    source = file_source(view.batch_source, f"batch source of {view.name}")
+    source = file_source(batch_source(view), view.name)
     raw = unmapped(source)
     reference = str(view.projection.name_to_use())  # type: ignore[no-untyped-call]
     wanted = [ref.split(":", 1)[1] for ref in refs if ref.startswith(f"{reference}:")]
@@ -102,6 +102,19 @@ def join_keys(view: FeatureView) -> tuple[JoinKey, ...]:
     renamed = view.projection.join_key_map
     names = [column.name for column in view.entity_columns if column.name != DUMMY_ENTITY_ID]
     return tuple(JoinKey(renamed.get(name, name), raw(name)) for name in names)
+
+
+def batch_source(view: FeatureView) -> DataSource:
+    """Return where a view's history is.
+
+    Raises
+    ------
+    SourceError
+        It has none.
+    """
+    if view.batch_source is None:
+        raise SourceError(view.name, "the view has no batch source", "Declare one, or leave the view out.")
+    return view.batch_source
 
 
 class unmapped:  # noqa: N801 - used as a function

@@ -1,0 +1,59 @@
+"""Bars with rows per second on a terminal; silence elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+Advance = Callable[[int], None]
+
+
+class RateColumn(ProgressColumn):
+    """Rows per second of a running or finished bar."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate as text."""
+        rate = task.finished_speed or task.speed
+        return Text(f"{rate:,.0f} rows/s" if rate else "", style="dim")
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """One line per piece of work."""
+
+    progress: Progress
+
+    def add(self, name: str, rows: int | None) -> Advance:
+        """Start a line; return what moves it on by a number of rows."""
+        task = self.progress.add_task(name, total=rows)
+        return lambda done: self.progress.advance(task, done)
+
+    @contextmanager
+    def waiting(self, name: str) -> Iterator[None]:
+        """Show a line without an end while the block runs."""
+        task = self.progress.add_task(name, total=None)
+        try:
+            yield
+        finally:
+            self.progress.remove_task(task)
+
+
+@contextmanager
+def bars(*, wanted: bool | None) -> Iterator[Bars]:
+    """Show bars while the block runs: when wanted, or, left open (None), when standard error is a terminal."""
+    console = Console(stderr=True)
+    shown = console.is_terminal if wanted is None else wanted
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(30),
+        MofNCompleteColumn(),
+        RateColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not shown, transient=True) as progress:
+        yield Bars(progress)
