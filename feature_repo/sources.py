@@ -105,10 +105,46 @@ fresh_delays_source = FileSource(
     tags={"domain": "operations", "lag": "1m"},
 )
 
+fresh_carrier_delays_source = FileSource(
+    name="fresh_carrier_delays_source",
+    path="data/fresh_carrier_delays.parquet",
+    timestamp_field="event_timestamp",
+    created_timestamp_column="created",
+    description="What was pushed: delays of the last hours of each carrier at each origin, a minute after each change.",
+    owner="network-team@flights.example",
+    tags={"domain": "operations", "lag": "1m"},
+)
+
+plane_last_flight_source = FileSource(
+    name="plane_last_flight_source",
+    path="data/plane_last_flight.parquet",
+    timestamp_field="event_timestamp",
+    created_timestamp_column="created",
+    description="What was pushed: each departure and arrival of a plane, 2 minutes after it happened.",
+    owner="fleet-team@flights.example",
+    tags={"domain": "fleet", "lag": "2m"},
+)
+
 fresh_delays_push = PushSource(
     name="fresh_delays_push",
     batch_source=fresh_delays_source,
     description="Delays of the last hours at each origin, pushed every 15 minutes.",
     owner="network-team@flights.example",
     tags={"domain": "operations", "lag": "1m"},
+)
+
+fresh_carrier_delays_push = PushSource(
+    name="fresh_carrier_delays_push",
+    batch_source=fresh_carrier_delays_source,
+    description="Delays of the last hours of each carrier at each origin, pushed every 15 minutes when they changed.",
+    owner="network-team@flights.example",
+    tags={"domain": "operations", "lag": "1m"},
+)
+
+plane_last_flight_push = PushSource(
+    name="plane_last_flight_push",
+    batch_source=plane_last_flight_source,
+    description="Departures and arrivals of planes, pushed as they are reported.",
+    owner="fleet-team@flights.example",
+    tags={"domain": "fleet", "lag": "2m"},
 )

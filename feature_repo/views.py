@@ -10,19 +10,21 @@ from datetime import timedelta
 from entities import carrier, destination, origin, plane
 from feast import FeatureView, Field
 from feast.types import Float64, Int64, String
-from rolling_fields import rolling_fields
 from sources import (
     airlines_source,
     airports_source,
     carrier_delays_source,
     destination_delays_source,
+    fresh_carrier_delays_push,
     fresh_delays_push,
     origin_delays_source,
     plane_delays_source,
+    plane_last_flight_push,
     planes_source,
     route_delays_source,
     weather_source,
 )
+from statistics_fields import fresh_fields, rolling_fields
 
 carrier_delays = FeatureView(
     name="carrier_delays",
@@ -84,47 +86,50 @@ fresh_delays = FeatureView(
     name="fresh_delays",
     entities=[origin],
     ttl=timedelta(hours=1),
-    schema=[
-        Field(
-            name="fresh_departures_1h",
-            dtype=Int64,
-            description="Departures from the origin in the last hour.",
-        ),
-        Field(
-            name="fresh_dep_delay_mean_1h",
-            dtype=Float64,
-            description="Mean delay in minutes of departures in the last hour; null without any.",
-        ),
-        Field(
-            name="fresh_delayed_share_1h",
-            dtype=Float64,
-            description="Share of departures in the last hour that left over 15 minutes late; null without any.",
-        ),
-        Field(
-            name="fresh_departures_3h",
-            dtype=Int64,
-            description="Departures from the origin in the last 3 hours.",
-        ),
-        Field(
-            name="fresh_dep_delay_mean_3h",
-            dtype=Float64,
-            description="Mean delay in minutes of departures in the last 3 hours; null without any.",
-        ),
-        Field(
-            name="fresh_delayed_share_3h",
-            dtype=Float64,
-            description="Share of departures in the last 3 hours that left over 15 minutes late; null without any.",
-        ),
-        Field(
-            name="fresh_overdue_flights",
-            dtype=Int64,
-            description="Flights that should have left the origin and neither have nor are known to be cancelled.",
-        ),
-    ],
+    schema=fresh_fields("fresh", "from the origin"),
     source=fresh_delays_push,
     description="How departures from the origin go right now.",
     owner="network-team@flights.example",
     tags={"domain": "operations", "cadence": "5m", "ingest": "push:fresh_delays_push"},
+)
+
+fresh_carrier_delays = FeatureView(
+    name="fresh_carrier_delays",
+    entities=[carrier, origin],
+    # A row is written when something changed, at the latest when the 3-hour window empties.
+    ttl=timedelta(hours=24),
+    schema=fresh_fields("fresh_carrier", "of the carrier from the origin"),
+    source=fresh_carrier_delays_push,
+    description="How departures of the carrier from the origin go right now.",
+    owner="network-team@flights.example",
+    tags={"domain": "operations", "cadence": "5m", "ingest": "push:fresh_carrier_delays_push"},
+)
+
+plane_last_flight = FeatureView(
+    name="plane_last_flight",
+    entities=[plane],
+    ttl=timedelta(hours=16),
+    schema=[
+        Field(
+            name="plane_last_dep_delay",
+            dtype=Float64,
+            description="Minutes that the plane's last departure from New York was late.",
+        ),
+        Field(
+            name="plane_last_arr_delay",
+            dtype=Float64,
+            description="Minutes that flight arrived late; null while it is under way.",
+        ),
+        Field(
+            name="plane_is_under_way",
+            dtype=Int64,
+            description="1 until that flight is known to have arrived where it was bound, then 0.",
+        ),
+    ],
+    source=plane_last_flight_push,
+    description="The plane's last flight from New York, as it is reported.",
+    owner="fleet-team@flights.example",
+    tags={"domain": "fleet", "cadence": "5m", "ingest": "push:plane_last_flight_push"},
 )
 
 weather = FeatureView(

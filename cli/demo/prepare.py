@@ -7,34 +7,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
+from likewise.cli.demo.delay_statistics import DELAY_VIEWS, delay_features, learn_delays
+from likewise.cli.demo.entity_ticks import Entities, EntityTicks, TickView, due_rows, find_entities
 from likewise.cli.demo.errors import DaysError
 from likewise.cli.demo.facts import airlines_table, airports_table, planes_table, weather_table
 from likewise.cli.demo.flights import Flights, read_flights
-from likewise.cli.demo.fresh import FRESH_VIEW, fresh_features
+from likewise.cli.demo.fresh_statistics import FRESH_VIEWS, fresh_features, learn_departures
 from likewise.cli.demo.labels import label_table
+from likewise.cli.demo.last_flight import LAST_FLIGHT_VIEW, last_flight_table
 from likewise.cli.demo.local_time import DAY
 from likewise.cli.demo.package_files import PackageFiles, find_package_files
 from likewise.cli.demo.parquet_files import write_parquet, write_text
 from likewise.cli.demo.source_tables import source_table, year_start
-from likewise.cli.demo.statistics import (
-    ROLLING_VIEWS,
-    EntityKnowledge,
-    EntityTicks,
-    RollingView,
-    learn,
-    rolling_features,
-    rolling_rows,
-)
 
 Progress = Callable[[int, int | None], None]
 YEAR_DAYS = 365
 NOTE = "prepared.json"
 LABELS = "labels/flights"
 FACTS = ("weather", "planes", "airports", "airlines")
-NAMES = ("labels/flights", *FACTS, *(view.name for view in ROLLING_VIEWS), FRESH_VIEW.name)
+TICK_VIEWS = (*DELAY_VIEWS, *FRESH_VIEWS)
+NAMES = (LABELS, *FACTS, LAST_FLIGHT_VIEW, *(view.name for view in TICK_VIEWS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,22 +120,26 @@ def _tables(files: PackageFiles, flights: Flights, days: int) -> Iterator[tuple[
     yield "planes", planes_table(files)
     yield "airports", airports_table(files)
     yield "airlines", airlines_table(files)
+    yield LAST_FLIGHT_VIEW, last_flight_table(flights)
     # The last flights of a slice arrive on the day after it.
     first, last = year_start(), year_start() + (days + 1) * DAY
-    for view in ROLLING_VIEWS:
-        knowledge = learn(flights, view.keys)
-        rows = rolling_rows(view, knowledge, first, last)
-        yield view.name, _with_keys(view, knowledge, rows, rolling_features(view, knowledge, rows))
-    knowledge = learn(flights, FRESH_VIEW.keys)
-    rows = rolling_rows(FRESH_VIEW, knowledge, first, last)
-    yield FRESH_VIEW.name, _with_keys(FRESH_VIEW, knowledge, rows, fresh_features(flights, knowledge, rows))
+    for view in TICK_VIEWS:
+        yield view.name, _tick_table(view, flights, first, last)
 
 
-def _with_keys(view: RollingView, knowledge: EntityKnowledge, rows: EntityTicks, features: pd.DataFrame) -> pa.Table:
-    table = source_table(features, rows.instant, view.lag)
-    for place, key in enumerate(view.keys):
-        names = pa.DictionaryArray.from_arrays(rows.entity.astype(np.int32), pa.array(knowledge.names[key]))
-        table = table.add_column(place, key, names.cast(pa.string()))
+def _tick_table(view: TickView, flights: Flights, first: int, last: int) -> pa.Table:
+    entities = find_entities(flights.table, view.keys)
+    delays = view in DELAY_VIEWS
+    known = (learn_delays if delays else learn_departures)(flights, entities.codes)
+    rows = due_rows(view, known, len(entities.names[view.keys[0]]), first, last)
+    features = (delay_features if delays else fresh_features)(view, known, rows)
+    return _with_keys(entities, rows, source_table(features, rows.instant, view.lag))
+
+
+def _with_keys(entities: Entities, rows: EntityTicks, table: pa.Table) -> pa.Table:
+    for place, (key, names) in enumerate(entities.names.items()):
+        named = pa.DictionaryArray.from_arrays(rows.entity.astype(np.int32), pa.array(names))
+        table = table.add_column(place, key, named.cast(pa.string()))
     return table
 
 

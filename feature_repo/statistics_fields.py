@@ -1,4 +1,4 @@
-"""The fields that every view of rolling statistics has, under its own prefix."""
+"""The fields that every view of rolling or fresh statistics has, under its own prefix."""
 
 from feast import Field
 from feast.types import Float64, Int64
@@ -39,3 +39,32 @@ def rolling_fields(prefix: str, whose: str) -> list[Field]:
             ),
         ]
     return fields
+
+
+def fresh_fields(prefix: str, whose: str) -> list[Field]:
+    """Return three fields for each of the last hours' windows, and the flights overdue."""
+    fields = []
+    for window, length in {"1h": "hour", "3h": "3 hours"}.items():
+        fields += [
+            Field(
+                name=f"{prefix}_departures_{window}",
+                dtype=Int64,
+                description=f"Departures {whose} in the last {length}.",
+            ),
+            Field(
+                name=f"{prefix}_dep_delay_mean_{window}",
+                dtype=Float64,
+                description=f"Mean delay in minutes of departures {whose} in the last {length}; null without any.",
+            ),
+            Field(
+                name=f"{prefix}_delayed_share_{window}",
+                dtype=Float64,
+                description=f"Share of departures {whose} in the last {length} over 15 minutes late; null without any.",
+            ),
+        ]
+    overdue = Field(
+        name=f"{prefix}_overdue_flights",
+        dtype=Int64,
+        description=f"Flights {whose} that should have left and neither have nor are known to be cancelled.",
+    )
+    return [*fields, overdue]
