@@ -1,0 +1,208 @@
+"""What the registry's commands print for people: tables by rich, no cell of which is taken for markup."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from likewise.transforms.registry import Alias, AliasMove, ModelRecord, Release, ReleaseVersion, TransformVersion
+
+_WIDTH = 140  # where output is no terminal: rows stay whole for grep and for files
+_SHORT = len("sha256:") + 12
+_BYTES = ("B", "kB", "MB", "GB")
+
+
+def shelves(held: Mapping[str, Sequence[Any]]) -> None:
+    """Print the records of each shelf that has any."""
+    at: dict[tuple[str, int], list[str]] = {}
+    for alias in held.get("aliases", ()):
+        at.setdefault((alias.name, alias.version), []).append(alias.alias)
+    for shelf, records in held.items():
+        if records:
+            _SHELVES[shelf](records, at)
+
+
+def release(found: Release, transform: TransformVersion, aliases: Sequence[str]) -> None:
+    """Print a release's manifest."""
+    _heading(found.reference, aliases and "@" + ", @".join(aliases))
+    _facts(
+        {
+            "digest": found.digest,
+            "made": f"{_instant(found.created_at)} by {found.created_by}",
+            "transform": f"{transform.reference} ({_verdict(transform)})",
+            "": found.transform,
+            "Feast project": found.feast_project,
+            "feature service": f"{found.feature_service} ({len(found.feature_refs)} features)",
+            "definitions": found.definitions_fingerprint,
+            "join keys": ", ".join(found.join_keys) or "none",
+            "request fields": ", ".join(f"{name} ({kind})" for name, kind in found.request_fields.items()) or "none",
+        }
+    )
+    _print_table(
+        "Nodes",
+        ("node", "kind", "takes", "gives", "artifact"),
+        [(n.name, n.kind, ", ".join(n.inputs), n.output, short(n.artifact)) for n in found.nodes],
+    )
+    _print_table("Features", ("view", "n", "features"), _by_view(found.feature_refs))
+    _print_table("Metrics", ("metric", "value"), _flat(found.metrics))
+    _print_table("Provenance", ("fact", "value"), _flat(found.provenance))
+
+
+def transform_version(version: TransformVersion, used_by: Sequence[str]) -> None:
+    """Print what is on record of a transform."""
+    _heading(version.reference, _verdict(version))
+    _facts(
+        {
+            "digest": version.digest,
+            "made": f"{_instant(version.created_at)} by {version.created_by}",
+            "note": version.note,
+            "size": _size(version.size_bytes),
+            "feature service": version.feature_service,
+            "releases": ", ".join(used_by) or "none",
+        }
+    )
+
+
+def model(record: ModelRecord, sizes: Mapping[str, int], metadata: Mapping[str, Any]) -> None:
+    """Print what a model consists of."""
+    _heading(f"model:{short(record.digest)}", record.runtime or "")
+    _facts({"digest": record.digest, "made": f"{_instant(record.created_at)} by {record.created_by}"})
+    _print_table("Files", ("file", "size"), [(name, _size(size)) for name, size in sizes.items()])
+    _print_table("Metadata", ("fact", "value"), _flat(metadata))
+
+
+def log(name: str, moves: Sequence[AliasMove]) -> None:
+    """Print every move of a release's aliases, oldest first."""
+    rows = [
+        (_instant(m.moved_at), m.alias, str(m.from_version or "new"), str(m.to_version), m.moved_by, m.why)
+        for m in moves
+    ]
+    _print_table(f"Aliases of {name}", ("when (UTC)", "alias", "from", "to", "who", "why"), rows)
+
+
+def short(digest: str) -> str:
+    """Return the beginning of a digest, which references take in its place."""
+    return digest[:_SHORT]
+
+
+def _releases(records: Iterable[ReleaseVersion], at: Mapping[tuple[str, int], list[str]]) -> None:
+    rows = [
+        (
+            r.name,
+            str(r.version),
+            ", ".join(at.get((r.name, r.version), ())),
+            r.feature_service,
+            short(r.transform),
+            *_made(r),
+        )
+        for r in records
+    ]
+    _print_table("Releases", ("name", "version", "aliases", "service", "transform", "made (UTC)", "by"), rows)
+
+
+def _aliases(records: Iterable[Alias], _: object) -> None:
+    _print_table("Aliases", ("alias", "version"), [(f"{a.name}@{a.alias}", str(a.version)) for a in records])
+
+
+def _transforms(records: Iterable[TransformVersion], _: object) -> None:
+    rows = [
+        (t.name, str(t.version), short(t.digest), _verdict(t), t.feature_service, _size(t.size_bytes), *_made(t))
+        for t in records
+    ]
+    columns = ("name", "version", "digest", "verified", "service", "size", "made (UTC)", "by")
+    _print_table("Transforms", columns, rows)
+
+
+def _models(records: Iterable[ModelRecord], _: object) -> None:
+    rows = [(short(m.digest), m.runtime or "", str(m.file_count), _size(m.size_bytes), *_made(m)) for m in records]
+    _print_table("Models", ("digest", "runtime", "files", "size", "made (UTC)", "by"), rows)
+
+
+_SHELVES: Mapping[str, Callable[[Any, Mapping[tuple[str, int], list[str]]], None]] = {
+    "releases": _releases,
+    "aliases": _aliases,
+    "transforms": _transforms,
+    "models": _models,
+}
+
+
+def _console() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
+
+
+def _heading(title: str, remark: str | Sequence[str]) -> None:
+    _console().print(Text.assemble((title, "bold"), f"  {remark}" if remark else ""))
+
+
+def _facts(facts: Mapping[str, str | None]) -> None:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value is not None:
+            grid.add_row(f"  {name}", _cell(value))
+    _console().print(grid)
+
+
+def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if not rows:
+        return
+    table = Table(title=f"{title} ({len(rows)})", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=index == 0, header_style="dim")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    console = _console()
+    console.print()
+    console.print(table)
+
+
+def _cell(value: str) -> Text:
+    # What people typed (reasons, notes) must neither style the table nor steer the terminal.
+    return Text("".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in value))
+
+
+def _by_view(references: Sequence[str]) -> list[tuple[str, str, str]]:
+    views: dict[str, list[str]] = {}
+    for reference in references:
+        view, _, feature = reference.partition(":")
+        views.setdefault(view, []).append(feature)
+    return [(view, str(len(features)), ", ".join(features)) for view, features in views.items()]
+
+
+def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        return [row for key, item in value.items() for row in _flat(item, f"{path}.{key}" if path else str(key))]
+    if isinstance(value, list | tuple):
+        return _flat_list(value, path)
+    return [(path, f"{value:.6g}" if isinstance(value, float) else str(value))] if path else []
+
+
+def _flat_list(values: Sequence[Any], path: str) -> list[tuple[str, str]]:
+    if any(isinstance(value, Mapping | list | tuple) for value in values):
+        return [row for index, value in enumerate(values) for row in _flat(value, f"{path}[{index}]")]
+    return [(path, ", ".join(f"{value:.6g}" if isinstance(value, float) else str(value) for value in values))]
+
+
+def _verdict(version: TransformVersion) -> str:
+    return f"verified by {version.verified_by}" if version.verified else "unverified"
+
+
+def _made(record: TransformVersion | ModelRecord | ReleaseVersion) -> tuple[str, str]:
+    return _instant(record.created_at), record.created_by
+
+
+def _instant(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _size(size_bytes: float) -> str:
+    for unit in _BYTES:
+        if size_bytes < 1000 or unit == _BYTES[-1]:
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return ""
