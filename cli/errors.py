@@ -42,7 +42,7 @@ class NothingToServeError(LikewiseError):
         self.registry, self.alias = registry, alias
         super().__init__(
             f"registry {registry}: expected a release with the alias {alias!r}, got none; run `likewise demo` "
-            f"or `likewise run RECIPE`, move it with `likewise alias NAME {alias} VERSION`, or name a release by --release"
+            f"or `likewise run RECIPE`, move it with `likewise alias NAME {alias} VERSION`, or name one: --release"
         )
 
 
@@ -61,3 +61,11 @@ class FeastCommandError(LikewiseError):
         self.command, self.repo, self.printed = command, repo, printed
         last = "\n".join(printed.splitlines()[-5:])
         super().__init__(f"`{command}` in {repo} failed; run it there by hand to see more. It said:\n{last}")
+
+
+class ServerFailedError(LikewiseError):
+    """A server that this command started did not do its work."""
+
+    def __init__(self, what: str, said: str) -> None:
+        self.what, self.said = what, said
+        super().__init__(f"{what}. It said:\n{said}")
