@@ -73,7 +73,7 @@ def find_entities(flights: pd.DataFrame, keys: tuple[str, ...]) -> Entities:
         names = names.where(flights["tailnum"] != UNKNOWN_PLANE)
     grouped = names.groupby(list(keys), sort=True)
     found = grouped.size().reset_index()
-    codes = grouped.ngroup().fillna(-1).astype(np.int64).to_numpy()
+    codes: Integers = np.asarray(grouped.ngroup().fillna(-1), np.int64)
     return Entities({key: found[key].to_numpy(object) for key in keys}, codes)
 
 
