@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import redis
 
@@ -207,7 +207,7 @@ def _launch(binary: str, home: Path, port: int) -> None:
     with (home / LIFE_LOCK).open("a") as life, (home / LOG_FILE).open("a") as log:
         fcntl.flock(life, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # LC_ALL: the server's own collation must not depend on who happened to start it.
-        subprocess.run(  # noqa: S603  the program found above, arguments of our own
+        subprocess.run(
             [binary, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False,
             pass_fds=(life.fileno(),), start_new_session=True, env={**os.environ, "LC_ALL": "C"},
         )  # fmt: skip
@@ -228,7 +228,9 @@ def _await_answer(home: Path, port: int) -> EmbeddedServer | None:
 
 def _answers(port: int, home: Path) -> int | None:
     """Return the pid of the server on `port` if it is the one whose data lies in `home`."""
-    with contextlib.closing(redis.Redis(host="127.0.0.1", port=port, socket_timeout=5)) as client:
+    # Any: redis-py annotates replies as "a value or an awaitable of it".
+    server: Any = redis.Redis(host="127.0.0.1", port=port, socket_timeout=5)
+    with contextlib.closing(server) as client:
         try:
             if Path(client.config_get("dir")["dir"]).resolve() != home:
                 return None

@@ -9,11 +9,11 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from feast.feature_view import DUMMY_ENTITY_ID
+from feast.feature_view import DUMMY_ENTITY_ID, FeatureView
 
 from likewise.stores.packed_arrow import cells_from_arrow, column_of, row_times
 from likewise.stores.packed_encode import encode_rows
-from likewise.stores.packed_errors import ValueMismatchError
+from likewise.stores.packed_errors import MissingColumnError, ValueMismatchError
 from likewise.stores.packed_keys import entity_array
 from likewise.stores.packed_rows import PackedRows
 from likewise.stores.packed_views import StoredView
@@ -31,6 +31,20 @@ class TimeColumns:
 
     event: str
     created: str | None
+
+
+def time_columns(view: FeatureView) -> TimeColumns:
+    """Return the timestamp columns of a view's batches: those of its batch source.
+
+    Raises
+    ------
+    MissingColumnError
+        The view has no batch source, so nothing says which column is the event time.
+    """
+    source = view.batch_source
+    if source is None or not source.timestamp_field:
+        raise MissingColumnError(view.name, ["an event timestamp column"], ["no batch source that names one"])
+    return TimeColumns(source.timestamp_field, source.created_timestamp_column or None)
 
 
 def write_batches(

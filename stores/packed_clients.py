@@ -32,9 +32,10 @@ def connect(address: RedisAddress, topology: Topology) -> SyncClient:
     """Return a client; it connects at its first command."""
     settings = _settings(address)
     if topology.kind == "redis_cluster":
-        return RedisCluster(startup_nodes=[ClusterNode(*node) for node in address.nodes], **settings)
+        return RedisCluster(startup_nodes=[ClusterNode(*node) for node in address.nodes], **settings)  # type: ignore[no-untyped-call]
     if topology.kind == "redis_sentinel":
-        return Sentinel(list(address.nodes), **settings).master_for(topology.sentinel_master)  # type: ignore[no-any-return]
+        sentinel = Sentinel(list(address.nodes), **settings)  # type: ignore[no-untyped-call]
+        return sentinel.master_for(topology.sentinel_master)  # type: ignore[no-untyped-call]
     return Redis(**_place(address), **settings)
 
 
@@ -45,8 +46,8 @@ def connect_async(address: RedisAddress, topology: Topology) -> AsyncClient:
         nodes = [redis_asyncio.cluster.ClusterNode(*node) for node in address.nodes]
         return redis_asyncio.RedisCluster(startup_nodes=nodes, **settings)
     if topology.kind == "redis_sentinel":
-        sentinel = redis_asyncio.Sentinel(list(address.nodes), **settings)
-        return sentinel.master_for(topology.sentinel_master)  # type: ignore[no-any-return]
+        sentinel = redis_asyncio.Sentinel(list(address.nodes), **settings)  # type: ignore[no-untyped-call]
+        return sentinel.master_for(topology.sentinel_master)
     return redis_asyncio.Redis(**_place(address), **settings)
 
 

@@ -231,7 +231,7 @@ def _scattered_objects(
     absent = np.fromiter((value is None for value in held), np.bool_, len(held))
     missing = absent if absent.any() else None
     if whole.type.is_list:
-        return Column(whole.type, pa.array(held, whole.values.type), missing)
+        return Column(whole.type, pa.array(held, whole.arrow().type), missing)
     objects = np.empty(len(held), dtype=object)
     objects[:] = held
     return Column(whole.type, objects, missing)

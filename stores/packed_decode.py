@@ -43,12 +43,12 @@ class DecodedRows:
     @property
     def event_times(self) -> Times:
         """Return (n,) int64 microseconds since 1970 UTC."""
-        return self.record["event"]  # type: ignore[no-any-return]
+        return self.record["event"]
 
     @property
     def created_times(self) -> Times:
         """Return (n,) int64 microseconds since 1970 UTC; `NO_TIME` where unknown."""
-        return self.record["created"]  # type: ignore[no-any-return]
+        return self.record["created"]
 
     @cached_property
     def nulls(self) -> Bits | None:

@@ -73,7 +73,7 @@ def fixed_checks(record: Record, width: int) -> npt.NDArray[np.uint32]:
     weights = check_weights(width // 8)
     # The check field is the low half of word 3: what it holds is taken out of the sum again.
     sums = words @ weights - (words[:, 3] & np.uint64(0xFFFFFFFF)) * weights[3]
-    return (sums >> np.uint64(32)).astype(np.uint32)
+    return np.asarray(sums >> np.uint64(32), np.uint32)
 
 
 def _fill_fixed(record: Record, schema: RowSchema, cells: Mapping[str, Cells], nulls: Bits) -> None:

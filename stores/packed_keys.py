@@ -50,7 +50,7 @@ def entity_texts(values: Sequence[Sequence[object]]) -> list[bytes | None]:
     if len(values) == 1:
         return [None if text is None else text.encode() for text in _texts(values[0])]
     parts = [_texts(column) for column in values]
-    return [None if None in row else JOIN.join(row).encode() for row in zip(*parts, strict=True)]  # type: ignore[arg-type]
+    return [None if None in row else JOIN.join(row).encode() for row in zip(*parts, strict=True)]
 
 
 def request_values(keys: Mapping[str, Sequence[object]], view: str, join_keys: Sequence[str]) -> list[Sequence[object]]:

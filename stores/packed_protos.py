@@ -125,7 +125,7 @@ def _fixed_protos(kind: FieldType, cells: Cells) -> list[Value]:
     if kind is FieldType.UNIX_TIMESTAMP:
         values = whole_seconds(values)
     numbers = (values != 0 if kind is FieldType.BOOL else values).tolist()
-    protos = [Value(**{name: number}) for number in numbers]
+    protos = [_with(name, number) for number in numbers]
     if cells.missing is not None:
         for row in np.flatnonzero(cells.missing).tolist():
             protos[row] = Value()
@@ -147,7 +147,7 @@ def _fixed_values(kind: FieldType, cells: Cells) -> list[object]:
 def _encoder(where: str, kind: FieldType) -> Callable[[Any], bytes]:
     name = attribute(kind)
     if kind in TEXTS:
-        return lambda value: getattr(value, name).encode()  # type: ignore[no-any-return]
+        return lambda value: getattr(value, name).encode()
     if kind in BLOBS:
         return lambda value: bytes(getattr(value, name))
     if kind is FieldType.UNIX_TIMESTAMP_LIST:
@@ -158,20 +158,32 @@ def _encoder(where: str, kind: FieldType) -> Callable[[Any], bytes]:
         return lambda value: packed_items([item.encode() for item in getattr(value, name).val])
     if kind in STRING_ARRAYS:
         return lambda value: packed_items(getattr(value, name).val)
-    return lambda value: value.SerializeToString(deterministic=True)  # type: ignore[no-any-return]
+    return lambda value: value.SerializeToString(deterministic=True)
 
 
 def _decoder(kind: FieldType) -> Callable[[bytes], Value]:
     name = attribute(kind)
     if kind in TEXTS:
-        return lambda cell: Value(**{name: cell.decode()})
+        return lambda cell: _with(name, cell.decode())
     if kind in BLOBS:
-        return lambda cell: Value(**{name: cell})
+        return lambda cell: _with(name, cell)
     if kind in ARRAYS:
         return lambda cell: _with_items(name, array_items(kind, cell))
     if kind in STRING_ARRAYS:
         return lambda cell: _with_items(name, string_items(kind, cell))
-    return Value.FromString
+    return _parsed
+
+
+def _with(name: str, content: object) -> Value:
+    value = Value()
+    setattr(value, name, content)
+    return value
+
+
+def _parsed(cell: bytes) -> Value:
+    value = Value()
+    value.ParseFromString(cell)
+    return value
 
 
 def _with_items(name: str, items: Iterable[object]) -> Value:

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from redis import RedisCluster
 from redis.exceptions import RedisError
 
 from likewise.stores.clock import Clock
@@ -271,7 +270,7 @@ def fetch(client: SyncClient, keys: Sequence[bytes]) -> list[bytes | None]:
     """Return the values of keys: one MGET, or in a cluster one pipeline per node at the same time."""
     if not keys:
         return []
-    if isinstance(client, RedisCluster):
+    if hasattr(client, "nodes_manager"):  # a cluster
         with client.pipeline(transaction=False) as pipe:
             for key in keys:
                 pipe.get(key)

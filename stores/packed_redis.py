@@ -21,7 +21,7 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
 from likewise.stores.clock import Clock, clock_from_environment
-from likewise.stores.packed_bulk import TimeColumns, write_batches
+from likewise.stores.packed_bulk import time_columns, write_batches
 from likewise.stores.packed_clients import SyncClient, Topology
 from likewise.stores.packed_delete import delete_keys, delete_views, views_with_join_keys
 from likewise.stores.packed_keys import schemas_key
@@ -37,21 +37,21 @@ ReadRow = tuple[datetime | None, dict[str, Value] | None]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_TYPE: Final = "likewise.stores.packed_redis.PackedRedisOnlineStore"
 _VIEWS_REMEMBERED: Final = 1024
 
 
-class PackedRedisOnlineStoreConfig(RedisOnlineStoreConfig):  # type: ignore[misc]
+class PackedRedisOnlineStoreConfig(RedisOnlineStoreConfig):
     """Settings of the packed Redis online store, on top of those of Feast's own."""
 
-    type: Literal["likewise.stores.packed_redis.PackedRedisOnlineStore"] = (  # type: ignore[assignment]
-        "likewise.stores.packed_redis.PackedRedisOnlineStore"
-    )
+    # Feast reads the store's class from here; its own settings classes narrow the type in the same way.
+    type: Literal["likewise.stores.packed_redis.PackedRedisOnlineStore"] = _TYPE  # type: ignore[assignment]
 
     ttl_report_only: bool | list[str] = False
     """Views (or all: true) whose rows keep their values after their TTL and only say OUTSIDE_MAX_AGE."""
 
 
-class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
+class PackedRedisOnlineStore(RedisOnlineStore):
     """One packed value for each (feature view, entity); statuses by time to live and clock.
 
     Parameters
@@ -125,7 +125,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):  # type: ignore[misc]
         """
         stored = stored_view(config, view)
         link = self.link(config)
-        times = TimeColumns(view.batch_source.timestamp_field, view.batch_source.created_timestamp_column or None)
+        times = time_columns(view)
         with link.named():
             return write_batches(link.writer, _destination(config, stored), stored, batches, times, progress)
 

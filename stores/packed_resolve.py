@@ -44,8 +44,8 @@ class Resolved:
     base: GetOnlineFeaturesResponse
     tables: Sequence[tuple[Any, list[str]]]
     join_key_values: Mapping[str, Sequence[Any]]
-    on_demand: Sequence[Any]
-    references: Sequence[str]
+    on_demand: list[Any]
+    references: list[str]
     row_names: set[str]
 
     def names(self, table: Any, features: Sequence[str]) -> tuple[str, ...]:

@@ -107,7 +107,7 @@ class ViewAnswer:
             )
 
 
-class PackedOnlineResponse(OnlineResponse):  # type: ignore[misc]
+class PackedOnlineResponse(OnlineResponse):
     """A response that answers `to_dict` and its like without making a proto of every value."""
 
     def __init__(
@@ -121,8 +121,9 @@ class PackedOnlineResponse(OnlineResponse):  # type: ignore[misc]
         self._answers = tuple(answers)
         self._feature_types = feature_types
 
+    # An attribute in Feast, made there whether or not anybody reads it.
     @cached_property
-    def proto(self) -> GetOnlineFeaturesResponse:
+    def proto(self) -> GetOnlineFeaturesResponse:  # type: ignore[override]
         """Return the response as Feast's protobuf message."""
         response = GetOnlineFeaturesResponse()
         response.CopyFrom(self._base.proto)

@@ -161,18 +161,18 @@ class RowSchema:
     @cached_property
     def record(self) -> np.dtype[Any]:
         """Return the structured dtype of a row without its tail; its size is a multiple of 8."""
-        parts: list[tuple[str, Any]] = [
+        parts: list[Any] = [
             ("format", "u1"), ("fingerprint", "u1", (FINGERPRINT_BYTES,)),
             ("event", "<i8"), ("created", "<i8"), ("check", "<u4"), ("tail_check", "<u4"),
-        ]  # type: ignore[list-item]  # fmt: skip
-        parts += [(kind.name, FIXED[kind], (count,)) for kind, (_, count) in self.groups.items()]  # type: ignore[misc]
+        ]  # fmt: skip
+        parts += [(kind.name, FIXED[kind], (count,)) for kind, (_, count) in self.groups.items()]
         used = np.dtype(parts).itemsize
         if self.variable_count:
             # Lengths come last of the numbers; padded to 4 so that they may be read in place.
-            parts += [("gap", "u1", (-used % 4,)), ("lengths", "<u4", (self.variable_count,))]  # type: ignore[list-item]
-        parts.append(("nulls", "u1", ((len(self.fields) + 7) // 8,)))  # type: ignore[arg-type]
+            parts += [("gap", "u1", (-used % 4,)), ("lengths", "<u4", (self.variable_count,))]
+        parts.append(("nulls", "u1", ((len(self.fields) + 7) // 8,)))
         used = np.dtype(parts).itemsize
-        parts.append(("padding", "u1", (-used % 8,)))  # type: ignore[arg-type]
+        parts.append(("padding", "u1", (-used % 8,)))
         return np.dtype(parts)
 
     @cached_property
