@@ -91,14 +91,17 @@ def _routers(worker: _Worker, edge: Edge) -> list[APIRouter]:
 
 
 def _lifespan(worker: _Worker) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
-    refresher = Refresher(worker.resident, worker.parts.catalog, worker.metrics, worker.settings.poll_seconds)
+    parts, breaker = worker.parts, worker.reads.breaker
+    refresher = Refresher(
+        worker.resident, parts.catalog, worker.metrics, breaker, parts.heal, worker.settings.poll_seconds
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with refresher.running():
             yield
         worker.work.close()
-        worker.parts.close()
+        parts.close()
 
     return lifespan
 

@@ -1,7 +1,7 @@
 """A feature service or a list of references, resolved against the Feast registry into a plan, once."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from feast import FeatureStore, OnDemandFeatureView
@@ -14,8 +14,8 @@ from likewise.serving.errors import (
     UnknownFeatureServiceError,
     UnservableViewError,
 )
-from likewise.serving.feast_types import logical_type
 from likewise.serving.plan import ComputedView, FeaturePlan, Field, KeyBinding, Served, StoredView
+from likewise.stores.definitions import logical_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,19 @@ class ResolvedPlan:
 
     plan: FeaturePlan
     on_demand: Mapping[str, OnDemandFeatureView]
+
+    def is_same_as(self, other: "ResolvedPlan") -> bool:
+        """Whether both read and compute the same."""
+        return self.plan == other.plan and self.code() == other.code()
+
+    def code(self) -> dict[str, str | None]:
+        """Return the source text of each on-demand view."""
+        return {name: getattr(view.feature_transformation, "udf_string", None) for name, view in self.on_demand.items()}
+
+    def restricted_to(self, references: Collection[str]) -> "ResolvedPlan":
+        """Return the plan that serves only some of the features (what it reads stays)."""
+        kept = tuple(item for item in self.plan.served if f"{item.view}:{item.field.name}" in references)
+        return ResolvedPlan(replace(self.plan, served=kept), self.on_demand)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +92,7 @@ def resolve_references(store: FeatureStore, references: Sequence[str], *, full_n
 def _in_order_of(plan: FeaturePlan, references: Sequence[str]) -> FeaturePlan:
     by_reference = {f"{item.view}:{item.field.name}": item for item in plan.served}
     served = tuple(by_reference[reference] for reference in dict.fromkeys(references))
-    return FeaturePlan(plan.service, plan.join_keys, plan.request_fields, plan.stored, plan.computed, served)
+    return replace(plan, served=served)
 
 
 def _wanted_projection(store: FeatureStore, projection: Any) -> _Wanted:
@@ -160,6 +173,7 @@ class _Resolver:
             fields=tuple(merged.values()),
             ttl=ttl if ttl is not None and ttl.total_seconds() > 0 else None,
             version=item.version,
+            report_only=self._reports_only(item),
         )
         return fields
 
@@ -169,6 +183,10 @@ class _Resolver:
         if column.name != DUMMY_ENTITY_ID:
             self._keys.setdefault(name, Field(name, logical_type(feast_type, item.name), feast_type))
         return KeyBinding(column.name, name)
+
+    def _reports_only(self, item: _Wanted) -> bool:
+        chosen = getattr(self._store.config.online_store, "ttl_report_only", False)
+        return chosen if isinstance(chosen, bool) else item.view.name in chosen
 
     def _stored_name(self, item: _Wanted) -> str:
         """Return the view's name in the store's keys: its version is part of it where Feast keeps versions online."""

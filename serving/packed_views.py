@@ -1,11 +1,12 @@
 """The online store behind the port: a plan's views through `PackedReader`, all in one round trip."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from likewise.serving.errors import StoreUnavailableError
 from likewise.serving.online import StoredRows
 from likewise.serving.plan import FeaturePlan, StoredView
+from likewise.serving.store_link import StoreLink
 from likewise.stores.clock import Clock
 from likewise.stores.packed_clients import AsyncClient, SyncClient
 from likewise.stores.packed_errors import RedisUnreachableError
@@ -15,30 +16,18 @@ from likewise.stores.packed_schema import FieldType
 ENTITYLESS_KEY = "__dummy_id"  # Feast's name for the key of views without an entity; its value is empty
 
 
-@dataclass(frozen=True, slots=True)
-class StoreClients:
-    """Connections of one worker to the online store, and the project whose rows it reads.
-
-    Attributes
-    ----------
-    project
-        Feast's project.
-    sync, asynchronous
-        Clients of the same server; the second belongs to the worker's event loop.
-    """
-
-    project: str
-    sync: SyncClient
-    asynchronous: AsyncClient
-
-
 class PackedViews:
-    """A `ViewStore` over the packed Redis store."""
+    """A `ViewStore` over the packed Redis store; it makes new readers when the link moved to another server."""
 
-    def __init__(self, clients: StoreClients, plan: FeaturePlan, clock: Clock) -> None:
-        requests = [_request(view) for view in plan.stored]
-        self._reader = PackedReader(clients.sync, clients.project, requests, clock, clients.asynchronous)
+    def __init__(self, link: StoreLink, plan: FeaturePlan, clock: Clock) -> None:
+        self._link, self._clock = link, clock
+        self._requests = [_request(view) for view in plan.stored]
         self._entityless = any(key.in_request == ENTITYLESS_KEY for view in plan.stored for key in view.keys)
+        self._sync: tuple[int, PackedReader] = (link.generation, self._reader(link.sync(), None))
+        self._by_loop: dict[int, tuple[int, PackedReader]] = {}
+
+    def _reader(self, client: SyncClient | None, async_client: AsyncClient | None) -> PackedReader:
+        return PackedReader(client, self._link.project, self._requests, self._clock, async_client)
 
     def read(self, keys: Mapping[str, Sequence[object]]) -> Sequence[StoredRows]:
         """Return one answer per view, in the plan's order.
@@ -49,16 +38,25 @@ class PackedViews:
             Redis does not answer.
         """
         try:
-            return self._reader.read(self._complete(keys))
+            if self._sync[0] != self._link.generation:
+                self._sync = (self._link.generation, self._reader(self._link.sync(), None))
+            return self._sync[1].read(self._complete(keys))
         except RedisUnreachableError as error:
             raise StoreUnavailableError(error.reason) from error
 
     async def read_async(self, keys: Mapping[str, Sequence[object]]) -> Sequence[StoredRows]:
         """Return the same without blocking the event loop."""
         try:
-            return await self._reader.read_async(self._complete(keys))
+            return await self._reader_of_loop().read_async(self._complete(keys))
         except RedisUnreachableError as error:
             raise StoreUnavailableError(error.reason) from error
+
+    def _reader_of_loop(self) -> PackedReader:
+        loop = id(asyncio.get_running_loop())
+        known = self._by_loop.get(loop)
+        if known is None or known[0] != self._link.generation:
+            known = self._by_loop[loop] = (self._link.generation, self._reader(None, self._link.asynchronous()))
+        return known[1]
 
     def _complete(self, keys: Mapping[str, Sequence[object]]) -> Mapping[str, Sequence[object]]:
         if not self._entityless:
@@ -75,4 +73,5 @@ def _request(view: StoredView) -> ViewRequest:
         types=tuple(FieldType[field.feast_type] for field in view.fields),
         ttl=view.ttl,
         stored_join_keys=tuple(key.in_view for key in view.keys),
+        report_only=view.report_only,
     )

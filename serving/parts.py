@@ -9,7 +9,7 @@ from likewise.serving.resident import ReleaseSource
 
 
 def _nothing() -> None:
-    """Close nothing."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Parts:
         Where releases come from; needed by the role `predict`.
     registry
         Shown read-only; None: not shown.
+    heal
+        Called while the online store does not answer (blocking): looks where it is now.
     close
         Called once when the worker ends.
     """
@@ -32,4 +34,5 @@ class Parts:
     writer: FeatureWriter | None = None
     releases: ReleaseSource | None = None
     registry: RegistryReader | None = None
+    heal: Callable[[], object] = _nothing
     close: Callable[[], None] = _nothing

@@ -51,6 +51,8 @@ class StoredView:
         How long after its event time a row may be used; None: for ever.
     version
         Feast's version number of the view; 0 when it has none.
+    report_only
+        Whether rows past their TTL keep their values and only say so.
     """
 
     name: str
@@ -59,6 +61,7 @@ class StoredView:
     fields: tuple[Field, ...]
     ttl: timedelta | None
     version: int = 0
+    report_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from likewise.serving.guarded_read import CircuitBreaker
 from likewise.serving.metrics import Metrics
 from likewise.serving.off_loop import OffLoop
 from likewise.serving.ports import FeatureCatalog
@@ -23,6 +24,10 @@ class Refresher:
 
     Attributes
     ----------
+    breaker
+        Tells whether the online store answers.
+    heal
+        Looks where the online store is now.
     poll_seconds
         Between two looks at the aliases.
     """
@@ -30,6 +35,8 @@ class Refresher:
     resident: ResidentReleases
     catalog: FeatureCatalog | None
     metrics: Metrics
+    breaker: CircuitBreaker
+    heal: Callable[[], object]
     poll_seconds: float
 
     def look(self) -> None:
@@ -60,6 +67,8 @@ class Refresher:
         looked = time.monotonic()
         while True:
             await asyncio.sleep(self.poll_seconds)
+            if self.breaker.failures:
+                await pool(self._heal_safely)
             await pool(self._look_safely)
             if self.catalog is not None and time.monotonic() - looked > CATALOG_SECONDS:
                 await pool(self._refresh_catalog)
@@ -70,6 +79,12 @@ class Refresher:
             self.look()
         except Exception:  # the edge of a background task: what serves now goes on
             logger.exception("looking for releases failed; what serves now goes on")
+
+    def _heal_safely(self) -> None:
+        try:
+            self.heal()
+        except Exception:  # the edge of a background task: requests go on trying
+            logger.exception("looking for the online store failed")
 
     def _refresh_catalog(self) -> None:
         try:

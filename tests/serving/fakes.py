@@ -288,4 +288,4 @@ class World:
         self.catalog = FakeCatalog(self.store)
 
     def parts(self) -> Parts:
-        return Parts(self.catalog, self.writer, self.source, FakeRegistry(), self.closed.set)
+        return Parts(self.catalog, self.writer, self.source, FakeRegistry(), close=self.closed.set)

@@ -1,0 +1,129 @@
+"""A user's Feast repository, opened for serving: its registry, its online store, readers of its features."""
+
+import logging
+import threading
+from pathlib import Path
+
+from feast import FeatureStore
+from feast.errors import FeastError
+from redis.exceptions import RedisError
+
+from likewise.serving.errors import SettingsError
+from likewise.serving.feast_plan import ResolvedPlan, resolve_references, resolve_service
+from likewise.serving.on_demand import OnDemandView
+from likewise.serving.online import OnlineReader
+from likewise.serving.packed_views import PackedViews
+from likewise.serving.ports import FeatureRequest
+from likewise.serving.store_link import StoreLink
+from likewise.stores.clock import Clock
+from likewise.stores.packed_clients import Topology
+from likewise.stores.packed_redis import PackedRedisOnlineStore
+
+logger = logging.getLogger(__name__)
+
+# A client that asks for ever new lists of references must not fill the memory.
+READERS_KEPT = 256
+
+
+class FeastRepository:
+    """Opens a repository once; thread-safe.
+
+    Parameters
+    ----------
+    repo
+        The folder of `feature_store.yaml`.
+    clock
+        What TTLs are measured against.
+
+    Raises
+    ------
+    SettingsError
+        There is no repository, Feast refuses it, or its online store is not ours.
+    """
+
+    def __init__(self, repo: Path, clock: Clock) -> None:
+        self.store = _open(repo)
+        self.clock = clock
+        config = self.store.config
+        online = self.store._get_provider().online_store  # noqa: SLF001  Feast has no public way to its store
+        if not isinstance(online, PackedRedisOnlineStore):
+            got = type(online).__name__
+            raise SettingsError("online_store", "likewise.stores.packed_redis.PackedRedisOnlineStore", got)
+        settings = config.online_store
+        topology = Topology(settings.redis_type.value, settings.sentinel_master)
+        self.link = StoreLink(config.project, settings.connection_string, config.repo_path, topology)
+        self._lock = threading.Lock()
+        self._readers: dict[FeatureRequest, tuple[ResolvedPlan, OnlineReader]] = {}
+
+    def known(self, request: FeatureRequest) -> OnlineReader | None:
+        """Return the reader if it has been resolved already."""
+        found = self._readers.get(request)
+        return found[1] if found else None
+
+    def resolve(self, request: FeatureRequest) -> OnlineReader:
+        """Return the reader, resolving it against the registry."""
+        with self._lock:
+            resolved = self._resolve(request)
+            if len(self._readers) >= READERS_KEPT:
+                self._readers.pop(next(iter(self._readers)))
+            reader = self.reader(resolved)
+            self._readers[request] = (resolved, reader)
+            return reader
+
+    def reader(self, resolved: ResolvedPlan) -> OnlineReader:
+        """Return a reader of a resolved plan over this repository's online store."""
+        plan = resolved.plan
+        views = tuple(OnDemandView(view, resolved.on_demand[view.name]) for view in plan.computed)
+        return OnlineReader(plan, PackedViews(self.link, plan, self.clock), views, self.clock)
+
+    def plan_of(self, service: str) -> ResolvedPlan:
+        """Return the plan of a service, features by their full names only where short ones collide."""
+        with self._lock:
+            return resolve_service(self.store, service, full_names=None)
+
+    def refresh(self) -> None:
+        """Read the Feast registry again; readers whose definitions changed are replaced, the others stay."""
+        with self._lock:
+            self.store.refresh_registry()  # type: ignore[no-untyped-call]
+            for request, (resolved, _) in tuple(self._readers.items()):
+                self._refresh(request, resolved)
+
+    def _refresh(self, request: FeatureRequest, before: ResolvedPlan) -> None:
+        try:
+            now = self._resolve(request)
+        except (FeastError, ValueError) as error:
+            # The next caller gets the error in full; here it is only noted that the reader is gone.
+            logger.warning("%s can no longer be resolved: %s", request.service or request.references, error)
+            self._readers.pop(request)
+            return
+        if not now.is_same_as(before):
+            self._readers[request] = (now, self.reader(now))
+
+    def _resolve(self, request: FeatureRequest) -> ResolvedPlan:
+        if request.service is not None:
+            return resolve_service(self.store, request.service, full_names=request.full_names)
+        return resolve_references(self.store, request.references, full_names=request.full_names)
+
+    def is_reachable(self) -> bool:
+        """Whether the online store answers."""
+        try:
+            return bool(self.link.sync().ping())
+        except (RedisError, OSError):
+            return False
+
+    def heal(self) -> None:
+        """Look where the embedded server is now, after it did not answer."""
+        self.link.relocate()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.link.close()
+
+
+def _open(repo: Path) -> FeatureStore:
+    if not (repo / "feature_store.yaml").is_file():
+        raise SettingsError("repo", "a folder with feature_store.yaml (`--repo`, LIKEWISE_REPO)", str(repo))
+    try:
+        return FeatureStore(repo_path=str(repo.resolve()))
+    except Exception as error:  # Feast raises bare exceptions of many kinds for a bad yaml
+        raise SettingsError("repo", "a repository that Feast accepts", f"{repo}: {error}") from error

@@ -1,0 +1,151 @@
+"""Releases from the registry: resolved against the Feast repository, checked part by part, proved."""
+
+import logging
+from collections.abc import Mapping
+
+from likewise.models import load_predictor
+from likewise.serving.entity_rows import EVENT_TIMESTAMP
+from likewise.serving.errors import ReleaseRefusedError
+from likewise.serving.feast_plan import ResolvedPlan
+from likewise.serving.feast_repository import FeastRepository
+from likewise.serving.loaded_release import LoadedRelease, Predictor, ReleaseIdentity, Transform
+from likewise.serving.plan import FeaturePlan
+from likewise.serving.resident import split_reference
+from likewise.serving.settings import OnMovedDefinitions, OnStale
+from likewise.stores.definitions import describe_definitions
+from likewise.transforms.registry import Registry, Release
+
+logger = logging.getLogger(__name__)
+
+
+class RegistryReleases:
+    """A `ReleaseSource` over the registry and a Feast repository.
+
+    Parameters
+    ----------
+    registry
+        Holds manifests, transforms and models.
+    repository
+        Where features are read; it must be the Feast project that releases name.
+    on_stale, on_moved_definitions
+        The server's choices.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        repository: FeastRepository,
+        on_stale: OnStale = "missing",
+        on_moved_definitions: OnMovedDefinitions = "alarm",
+    ) -> None:
+        self._registry, self._repository = registry, repository
+        self._on_stale, self._on_moved = on_stale, on_moved_definitions
+
+    def version_of(self, reference: str) -> int:
+        """Return the version that a reference names now: one small query."""
+        name, mark = split_reference(reference)
+        if mark.startswith("@"):
+            for alias in self._registry.aliases(name):
+                if alias.alias == mark[1:]:
+                    return alias.version
+        # A missing alias or a version: the registry checks it, and says what there is instead.
+        return self._registry.release(reference).version
+
+    def load(self, name: str, version: int) -> LoadedRelease:
+        """Return a release, proved on this machine.
+
+        Raises
+        ------
+        LikewiseError
+            Its features, transform or models do not fit together here, or it failed its proof.
+        """
+        release = self._registry.release(f"release:{name}:{version}")
+        reference = f"{release.name}:{release.version}"
+        if release.feast_project != self._repository.store.project:
+            here = self._repository.store.project
+            raise ReleaseRefusedError(reference, f"it reads Feast project {release.feast_project!r}, this is {here!r}")
+        moved = self.moved_definitions(release)
+        if moved:
+            _tell_moved(reference, moved)
+            if self._on_moved == "refuse":
+                raise ReleaseRefusedError(reference, f"definitions moved: {', '.join(moved)}")
+        resolved = _pinned(release, self._repository.plan_of(release.feature_service))
+        transform = self._registry.load(f"transform:{release.transform}")
+        _check_inputs(reference, release, resolved.plan, transform)
+        loaded = LoadedRelease(
+            identity=_identity(release, moved),
+            reader=self._repository.reader(resolved),
+            transform=transform,
+            predictor=self._predictor(release),
+            refuse_stale=self._on_stale == "refuse",
+        )
+        loaded.prove()
+        return loaded
+
+    def moved_definitions(self, release: Release) -> tuple[str, ...]:
+        """Return the parts of the definitions that are no longer as the release pinned them."""
+        now = describe_definitions(self._repository.store, release.feature_service)
+        if now.fingerprint == release.definitions_fingerprint:
+            return ()
+        return now.differences(release.definitions) or ("definitions",)
+
+    def _predictor(self, release: Release) -> Predictor | None:
+        if not release.nodes:
+            return None
+        if len(release.nodes) > 1:
+            reference = f"{release.name}:{release.version}"
+            raise ReleaseRefusedError(reference, "it has several nodes, which this server does not run")
+        return load_predictor(self._registry.get_model(release.nodes[0].artifact))
+
+
+def _tell_moved(reference: str, moved: tuple[str, ...]) -> None:
+    logger.error(
+        "DEFINITIONS MOVED: %s was made with other definitions of %s than the Feast registry holds now; "
+        "its inputs may no longer mean what they meant in training. Retrain, or apply the old definitions.",
+        reference,
+        ", ".join(moved),
+    )
+
+
+def _pinned(release: Release, resolved: ResolvedPlan) -> ResolvedPlan:
+    """Return the plan of exactly the features that the release pinned."""
+    now, pinned = set(resolved.plan.references), set(release.feature_refs)
+    gone = sorted(pinned - now)
+    if gone:
+        reference = f"{release.name}:{release.version}"
+        service = release.feature_service
+        raise ReleaseRefusedError(reference, f"feature service {service!r} no longer has {', '.join(gone)}")
+    return resolved if pinned == now else resolved.restricted_to(pinned)
+
+
+def _check_inputs(reference: str, release: Release, plan: FeaturePlan, transform: Transform) -> None:
+    """Refuse a release whose transform reads what the plan does not give, by name and type."""
+    schema = plan.schema
+    for spec in transform.inputs:
+        if spec.name == EVENT_TIMESTAMP:
+            continue
+        if spec.name not in schema:
+            raise ReleaseRefusedError(reference, f"its transform reads {spec.name!r}, which is no feature here")
+        if schema[spec.name] is not spec.type:
+            got = schema[spec.name].value
+            raise ReleaseRefusedError(reference, f"its transform reads {spec.name!r} as {spec.type}, here it is {got}")
+    _check_same(reference, "join keys", set(release.join_keys), {field.name for field in plan.join_keys})
+    _check_same(reference, "request fields", set(release.request_fields), {f.name for f in plan.request_fields})
+
+
+def _check_same(reference: str, what: str, pinned: set[str], now: set[str]) -> None:
+    if pinned and pinned != now:
+        raise ReleaseRefusedError(reference, f"its {what} were {sorted(pinned)}, here they are {sorted(now)}")
+
+
+def _identity(release: Release, moved: tuple[str, ...]) -> ReleaseIdentity:
+    metrics: Mapping[str, object] = dict(release.metrics)
+    return ReleaseIdentity(
+        name=release.name,
+        version=release.version,
+        digest=release.digest,
+        transform=release.transform,
+        moved=moved,
+        metrics=metrics,
+        created_at=release.created_at.isoformat(),
+    )
