@@ -19,7 +19,7 @@ from likewise.stores.packed_rows import PackedRows
 from likewise.stores.packed_views import StoredView
 from likewise.stores.packed_write import Destination, RowWriter
 
-ROWS_PER_STEP: Final = 4096  # a packed step stays within the processor's cache and a few MB of memory
+ROWS_PER_STEP: Final = 4000  # one round trip; a packed step stays within the processor's cache and a few MB of memory
 STEPS_AHEAD: Final = 2
 
 _log = logging.getLogger(__name__)

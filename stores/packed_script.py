@@ -2,49 +2,70 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from likewise.stores.packed_schema import RowSchema
 
 ROWS_PER_CALL: Final = 500  # about 1 ms during which Redis serves nobody else
 BYTES_PER_CALL: Final = 1 << 20
+CALLS_PER_TRIP: Final = 8
 
-# Lua's numbers are doubles, which cannot tell large microsecond counts apart; the halves they can.
-# Bytes 9 to 24 of a row are event and created time; an existing value that is no row gives way.
-_PUT: Final = """
-local function put(key, row, ttl)
-  local old = redis.call('GETRANGE', key, 0, 23)
-  if #old == 24 and string.byte(old) == string.byte(row) then
-    local el, eh, cl, ch = struct.unpack('<I4i4I4i4', old, 9)
-    local nel, neh, ncl, nch = struct.unpack('<I4i4I4i4', row, 9)
-    local older
-    if neh ~= eh then older = neh < eh
-    elseif nel ~= el then older = nel < el
-    elseif nch ~= ch then older = nch < ch
-    else older = ncl < cl end
-    if older then return 0 end
-  end
-  if ttl > 0 then redis.call('SET', key, row, 'EX', ttl) else redis.call('SET', key, row) end
-  return 1
+# Lua's numbers are doubles, which cannot tell large microsecond counts apart; their halves they can.
+# Bytes 9 to 24 of a row are its event and created time.
+_OLDER: Final = """
+local function older(a, b)
+  local ael, aeh, acl, ach = struct.unpack('<I4i4I4i4', a, 9)
+  local bel, beh, bcl, bch = struct.unpack('<I4i4I4i4', b, 9)
+  if aeh ~= beh then return aeh < beh end
+  if ael ~= bel then return ael < bel end
+  if ach ~= bch then return ach < bch end
+  return acl < bcl
+end
+local function lands(row, old)
+  return not old or #old < 24 or string.byte(old) ~= string.byte(row) or not older(row, old)
 end
 """
 
 # KEYS: schema hash, row keys. ARGV: seconds to live (0: for ever), fingerprint, schema, rows.
-# The schema goes in with its rows, so that no reader ever meets a row it cannot explain.
+# The schema goes in with its rows, so that no reader ever meets a row it cannot explain. One MGET and one MSET:
+# a command inside a script costs more than the comparison (1.9 instead of 3.3 us of server time a row, 2026-11).
 PUT_MANY: Final = (
-    _PUT
+    _OLDER
     + """
 local known = redis.call('HGET', KEYS[1], ARGV[2])
 if not known then redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
 elseif known ~= ARGV[3] then return redis.error_reply('SCHEMACLASH two schemas share fingerprint ' .. ARGV[2]) end
-local ttl, written = tonumber(ARGV[1]), 0
-for i = 2, #KEYS do written = written + put(KEYS[i], ARGV[i + 2], ttl) end
-return written
+local ttl, keys = tonumber(ARGV[1]), {unpack(KEYS, 2)}
+local stored = redis.call('MGET', unpack(keys))
+local here, winners, landed = {}, {}, 0
+for i, key in ipairs(keys) do
+  local row = ARGV[i + 3]
+  if lands(row, here[key] or stored[i]) then
+    here[key] = row
+    winners[2 * landed + 1], winners[2 * landed + 2] = key, row
+    landed = landed + 1
+  end
+end
+if ttl > 0 then
+  for i = 1, landed do redis.call('SETEX', winners[2 * i - 1], ttl, winners[2 * i]) end
+elseif landed > 0 then
+  redis.call('MSET', unpack(winners))
+end
+return landed
 """
 )
 
 # KEYS: row key. ARGV: seconds to live, row. For clusters, where a script may touch one slot only.
-PUT_ONE: Final = _PUT + "return put(KEYS[1], ARGV[2], tonumber(ARGV[1]))"
+PUT_ONE: Final = (
+    _OLDER
+    + """
+if not lands(ARGV[2], redis.call('GETRANGE', KEYS[1], 0, 23)) then return 0 end
+local ttl = tonumber(ARGV[1])
+if ttl > 0 then redis.call('SETEX', KEYS[1], ttl, ARGV[2]) else redis.call('SET', KEYS[1], ARGV[2]) end
+return 1
+"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +84,13 @@ def chunks(keys: Sequence[bytes], rows: Sequence[bytes]) -> Iterator[Chunk]:
     step = max(1, min(ROWS_PER_CALL, BYTES_PER_CALL // max(map(len, rows))))
     for start in range(0, len(rows), step):
         yield Chunk(keys[start : start + step], rows[start : start + step])
+
+
+def groups(keys: Sequence[bytes], rows: Sequence[bytes]) -> Iterator[list[Chunk]]:
+    """Cut rows into groups of chunks that share a round trip."""
+    pending = chunks(keys, rows)
+    while group := list(islice(pending, CALLS_PER_TRIP)):
+        yield group
 
 
 def schema_arguments(schema: RowSchema, ttl_seconds: int | None) -> list[bytes | int]:

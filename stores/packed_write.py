@@ -9,7 +9,7 @@ from redis import asyncio as redis_asyncio
 
 from likewise.stores.packed_clients import AsyncClient, SyncClient
 from likewise.stores.packed_schema import RowSchema
-from likewise.stores.packed_script import PUT_MANY, PUT_ONE, Chunk, chunks, schema_arguments
+from likewise.stores.packed_script import PUT_MANY, PUT_ONE, Chunk, groups, schema_arguments
 
 Progress = Callable[[int], Any] | None
 
@@ -45,23 +45,26 @@ class RowWriter:
     ) -> int:
         """Write n rows; return how many landed (the rest met newer ones)."""
         landed = 0
-        for chunk in chunks(keys, rows):
-            landed += self.write_chunk(destination, chunk)
+        for group in groups(keys, rows):
+            landed += self._write_group(destination, group)
             if progress:
-                progress(len(chunk.rows))
+                progress(sum(len(chunk.rows) for chunk in group))
         return landed
 
-    def write_chunk(self, destination: Destination, chunk: Chunk) -> int:
-        """Write one chunk in one round trip (in a cluster: one per node)."""
-        if self._put_many is not None:
-            arguments = [*schema_arguments(destination.schema, destination.ttl_seconds), *chunk.rows]
-            return int(self._put_many(keys=[destination.schemas_key, *chunk.keys], args=arguments))
+    def _write_group(self, destination: Destination, group: Sequence[Chunk]) -> int:
+        """Write a few chunks in one round trip: Redis works on the first while the others are under way."""
+        if self._put_many is None:
+            # The schema must be there before its rows; a cluster orders nothing between nodes.
+            self._client.hset(destination.schemas_key, *_schema_entry(destination))
+        elif len(group) == 1:
+            return int(self._put_many(*script_arguments(destination, group[0])))
         pipe = self._client.pipeline(transaction=False)
-        pipe.hset(destination.schemas_key, *_schema_entry(destination))
-        # The schema must be there before its rows; a cluster orders nothing between nodes.
-        pipe.execute()
-        for key, row in zip(chunk.keys, chunk.rows, strict=True):
-            pipe.eval(PUT_ONE, 1, key, destination.ttl_seconds or 0, row)
+        for chunk in group:
+            if self._put_many is not None:
+                self._put_many(*script_arguments(destination, chunk), client=pipe)
+                continue
+            for key, row in zip(chunk.keys, chunk.rows, strict=True):
+                pipe.eval(PUT_ONE, 1, key, destination.ttl_seconds or 0, row)
         return sum(pipe.execute())
 
 
@@ -78,21 +81,27 @@ class AsyncRowWriter:
     ) -> int:
         """Write n rows; return how many landed (the rest met newer ones)."""
         landed = 0
-        for chunk in chunks(keys, rows):
-            landed += await self._write_chunk(destination, chunk)
+        for group in groups(keys, rows):
+            for chunk in group:  # one after the other: the event loop has others to serve
+                landed += await self._write_chunk(destination, chunk)
             if progress:
-                progress(len(chunk.rows))
+                progress(sum(len(chunk.rows) for chunk in group))
         return landed
 
     async def _write_chunk(self, destination: Destination, chunk: Chunk) -> int:
         if self._put_many is not None:
-            arguments = [*schema_arguments(destination.schema, destination.ttl_seconds), *chunk.rows]
-            return int(await self._put_many(keys=[destination.schemas_key, *chunk.keys], args=arguments))
+            return int(await self._put_many(*script_arguments(destination, chunk)))
         await self._client.hset(destination.schemas_key, *_schema_entry(destination))
         async with self._client.pipeline() as pipe:
             for key, row in zip(chunk.keys, chunk.rows, strict=True):
                 pipe.eval(PUT_ONE, 1, key, destination.ttl_seconds or 0, row)
             return sum(await pipe.execute())
+
+
+def script_arguments(destination: Destination, chunk: Chunk) -> tuple[list[bytes], list[bytes | int]]:
+    """Return the keys and arguments of `PUT_MANY` for one chunk."""
+    leading = schema_arguments(destination.schema, destination.ttl_seconds)
+    return [destination.schemas_key, *chunk.keys], [*leading, *chunk.rows]
 
 
 def _schema_entry(destination: Destination) -> tuple[str, bytes]:
