@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from likewise.transforms.columns import Column
-from likewise.transforms.kind import Arrays, Fields, FittedKind, Fitter, Floats, Kind, Values
+from likewise.transforms.kind import Arrays, Fields, FittedKind, Fitter, Kind, Values
 
 # A category: float or (beyond 2**53) int for numbers and booleans, str, bytes, int microseconds for times.
 Category: TypeAlias = Any
@@ -107,9 +107,9 @@ class CategoryFitter(Fitter):
         """Return an empty fitter."""
         return CategoryFitter(self._kind, self._fields)
 
-    def fill(self, values: Floats) -> None:
+    def fill(self, values: list[Any]) -> None:
         """Count the missing values of each column as its constant."""
-        for counts, value in zip(self._counts, values.tolist(), strict=True):
+        for counts, value in zip(self._counts, values, strict=True):
             if counts.missing:
                 counts.add(value, counts.missing)
                 counts.missing = 0

@@ -101,9 +101,9 @@ class FittedKind(ABC):
         """Return the (s, n) indicators of `side_outputs`, from the values before this step."""
         raise NotImplementedError
 
-    def fill_values(self) -> Floats | None:
-        """Return the (k,) constants this step puts where values are missing, if that is all it does."""
-        return None
+    def fill_values(self) -> list[Any]:
+        """Return the k constants this step puts where values are missing; of kinds that only fill."""
+        raise NotImplementedError
 
     def inverse(self, values: Values) -> Values:
         """Return the values that `apply` turned into these, where that is defined."""
@@ -136,8 +136,8 @@ class Fitter(ABC):
         """Close a pass over the data; return whether another one is needed."""
         return False
 
-    def fill(self, values: Floats) -> None:
-        """Treat every missing value seen so far as the (k,) constants an imputer decided on."""
+    def fill(self, values: list[Any]) -> None:
+        """Treat every missing value seen so far as the k constants an imputer decided on."""
         raise NotImplementedError
 
 
@@ -148,6 +148,8 @@ class Kind(ABC):
 
     id: ClassVar[str]
     form: ClassVar[Form]
+    # Whether the fitted kind leaves all but missing values alone: the next fitter then shares its pass.
+    only_fills: ClassVar[bool] = False
     accepts: ClassVar[frozenset[LogicalType]]
 
     @abstractmethod
@@ -204,3 +206,18 @@ def frozen(array: npt.ArrayLike, dtype: npt.DTypeLike = np.float64) -> npt.NDArr
 def source_columns(fields: Fields) -> tuple[str, ...]:
     """Return the input column behind each field."""
     return tuple(f.source for f in fields)
+
+
+def require_integer(kind: str, setting: str, value: object, low: int, high: int) -> None:
+    """Raise SettingError unless `value` is an integer from `low` to `high`."""
+    met = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    require(met, kind, setting, f"an integer from {low:,} to {high:,}", value)
+
+
+def require_pair(kind: str, setting: str, value: object) -> None:
+    """Raise SettingError unless `value` is a pair (a, b) of finite numbers with a < b."""
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise SettingError(kind, setting, "a pair (a, b)", value)
+    for bound in value:
+        require_finite(kind, setting, bound)
+    require(value[0] < value[1], kind, setting, "a pair (a, b) with a < b", value)

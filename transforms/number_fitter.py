@@ -6,14 +6,14 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from likewise.transforms.errors import AllMissingError, InfiniteValueError, StatisticOverflowError
 from likewise.transforms.exact_sums import ExactSums
 from likewise.transforms.kind import Arrays, Field, Fields, FittedKind, Fitter, Floats, Kind
-from likewise.transforms.order_statistics import OrderStatistics, fraction_ranks, quantiles
+from likewise.transforms.order_statistics import OrderStatistics, QuantileMethod, fraction_ranks, quantiles
 
 # Values kept a column before buckets are counted instead: 8 MB, so 20 columns stay within 160 MB.
 KEPT_VALUES = 1 << 20
@@ -29,11 +29,14 @@ class Needs:
         Exact sum; exact sum of squares (and sum).
     fractions
         Quantiles, as exact fractions from 0 to 1 in ascending order; none when empty.
+    method
+        How quantiles between two values are defined.
     """
 
     sums: bool = False
     squares: bool = False
     fractions: tuple[Fraction, ...] = ()
+    method: QuantileMethod = "linear"
 
 
 class NumberStatistics:
@@ -48,7 +51,7 @@ class NumberStatistics:
         self.low, self.high = np.inf, -np.inf
         self._kind, self._needs = kind, needs
         self.sums = ExactSums(squares=needs.squares)
-        self.order = OrderStatistics(fraction_ranks(needs.fractions), KEPT_VALUES)
+        self.order = OrderStatistics(fraction_ranks(needs.fractions, needs.method), KEPT_VALUES)
 
     def update(self, values: Floats, *, first_pass: bool) -> None:
         """Add (n,) values; NaN is missing."""
@@ -128,7 +131,7 @@ class NumberStatistics:
 
     def quantiles(self) -> list[float]:
         """Return the quantiles of the fractions asked for, each rounded once."""
-        return quantiles(self.order, self._needs.fractions)
+        return quantiles(self.order, self._needs.fractions, self._needs.method)
 
 
 class NumberKind(Kind):
@@ -177,9 +180,9 @@ class NumberFitter(Fitter):
         other._statistics = [s.part() for s in self._statistics]
         return other
 
-    def fill(self, values: Floats) -> None:
+    def fill(self, values: list[Any]) -> None:
         """Count the missing values of each column as its constant."""
-        for statistics, value in zip(self._statistics, values.tolist(), strict=True):
+        for statistics, value in zip(self._statistics, values, strict=True):
             statistics.fill(value)
 
     def end_pass(self) -> bool:

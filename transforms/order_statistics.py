@@ -20,6 +20,7 @@ from likewise.transforms.kind import Floats
 Ranks: TypeAlias = npt.NDArray[np.int64]
 Keys: TypeAlias = npt.NDArray[np.uint64]
 WantedRanks: TypeAlias = Callable[[int], Ranks]
+QuantileMethod: TypeAlias = Literal["linear", "averaged_inverted_cdf"]
 Phase: TypeAlias = Literal["keep", "count", "collect"]
 
 _SIGN = np.uint64(1 << 63)
@@ -224,32 +225,50 @@ class OrderStatistics:
         return values_of_keys(keys[np.searchsorted(starts, ranks, side="right") - 1])
 
 
-def fraction_ranks(fractions: Sequence[Fraction]) -> WantedRanks:
+def fraction_ranks(fractions: Sequence[Fraction], method: QuantileMethod = "linear") -> WantedRanks:
     """Return the function n -> sorted ranks between which the quantiles of these fractions lie."""
 
     def wanted(n: int) -> Ranks:
-        lower = {int(f * (n - 1)) for f in fractions}
+        lower = {_place(f, n, method)[0] for f in fractions}
         return np.array(sorted(lower | {min(rank + 1, n - 1) for rank in lower}), dtype=np.int64)
 
     return wanted
 
 
-def quantiles(order: OrderStatistics, fractions: Sequence[Fraction]) -> list[float]:
-    """Return the quantiles interpolated linearly between order statistics, each rounded once.
+def quantiles(order: OrderStatistics, fractions: Sequence[Fraction], method: QuantileMethod = "linear") -> list[float]:
+    """Return the quantiles of ascending fractions, each rounded once.
 
-    Source: definition 7 of Hyndman and Fan, "Sample quantiles in statistical packages", The American
-    Statistician 50 (1996); numpy's and scikit-learn's default.
+    Parameters
+    ----------
+    method
+        "linear" interpolates between order statistics (numpy's default); "averaged_inverted_cdf"
+        takes one, or the mean of two where the fraction falls between them.
+
+    Source: definitions 7 and 2 of Hyndman and Fan, "Sample quantiles in statistical packages", The
+    American Statistician 50 (1996).
     """
     n = order.count
-    ranks = fraction_ranks(fractions)(n)
+    ranks = fraction_ranks(fractions, method)(n)
     value_at = dict(zip(ranks.tolist(), order.result().tolist(), strict=True))
-    return [_between(value_at, f * (n - 1), n - 1) for f in fractions]
+    return [_between(value_at, _place(f, n, method), n - 1) for f in fractions]
 
 
-def _between(value_at: dict[int, float], position: Fraction, last: int) -> float:
-    rank = int(position)
+def _place(fraction: Fraction, n: int, method: QuantileMethod) -> tuple[int, Fraction]:
+    """Return the rank at or below a quantile and its share of the way to the next."""
+    if method == "linear":
+        position = fraction * (n - 1)
+        rank = position.numerator // position.denominator
+        return rank, position - rank
+    position = fraction * n
+    rank = position.numerator // position.denominator
+    if rank == position and 0 < rank < n:
+        return rank - 1, Fraction(1, 2)
+    return min(rank, n - 1), Fraction(0)
+
+
+def _between(value_at: dict[int, float], place: tuple[int, Fraction], last: int) -> float:
+    rank, share = place
     low, high = value_at[rank], value_at[min(rank + 1, last)]
-    share = position - rank
     if share == 0 or low == high:
         return low
     return float(Fraction(low) + (Fraction(high) - Fraction(low)) * share)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from likewise.transforms.errors import ColumnTypeError
 
-_PLAIN_NUMBERS = frozenset({int, float, type(None)})
+PLAIN_NUMBERS = frozenset({int, float, type(None)})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -24,7 +24,7 @@ def numbers_from_values(name: str, values: Sequence[object]) -> npt.NDArray[np.f
     ColumnTypeError
         For text, booleans and whatever else is no number.
     """
-    if not _PLAIN_NUMBERS.issuperset(map(type, values)):
+    if not PLAIN_NUMBERS.issuperset(map(type, values)):
         values = [_plain_number(name, value) for value in values]
     try:
         return np.array(values, dtype=np.float64) + 0.0

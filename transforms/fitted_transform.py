@@ -1,0 +1,250 @@
+"""A fitted transform: a frozen, pure function from named columns to named tensors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from likewise.transforms.artifact import Content, digest_of, from_bytes, to_bytes
+from likewise.transforms.columns import Column, InputSpec, column_from_arrow, column_from_values, values_of
+from likewise.transforms.counters import Counters
+from likewise.transforms.errors import ColumnMissingError, ColumnTypeError
+from likewise.transforms.golden import GoldenRows
+from likewise.transforms.kind import Floats
+from likewise.transforms.logical_types import LogicalType
+from likewise.transforms.plan import Plan, Tensors, compile_plan
+from likewise.transforms.python_values import PLAIN_NUMBERS, numbers_from_values
+from likewise.transforms.sources import batches_of
+from likewise.transforms.steps import FittedSteps, OutputSpec
+
+# Rows that are transformed at a time: a dozen columns of them stay in a core's cache.
+_BLOCK = 16_384
+
+
+class FittedTransform:
+    """What `Transform.fit` returns and artifacts hold; safe from many threads at once.
+
+    `apply` (tables and frames), `apply_columns` and `apply_rows` run one compiled plan; a row gives
+    the same bits alone and within any batch.
+    """
+
+    __slots__ = ("_content", "_number_specs", "_only_numbers", "_plan", "digest", "outputs")
+
+    digest: str
+    outputs: tuple[OutputSpec, ...]
+    _content: Content
+    _plan: Plan
+    _number_specs: tuple[InputSpec, ...]
+    _only_numbers: bool
+
+    def __init__(self, content: Content) -> None:
+        outputs = content.output_specs()
+        plan = compile_plan(list(zip(outputs, content.outputs.values(), strict=True)), content.inputs)
+        by_name = {spec.name: spec for spec in content.inputs}
+        _set(self, "_content", content)
+        _set(self, "_plan", plan)
+        _set(self, "_number_specs", tuple(by_name[name] for name in plan.number_names))
+        _set(self, "_only_numbers", all(spec.type is LogicalType.NUMBER for spec in self._number_specs))
+        _set(self, "outputs", outputs)
+        _set(self, "digest", digest_of(content))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a fitted transform is frozen; {name!r} cannot be set")
+
+    def __reduce__(self) -> tuple[Callable[[bytes], FittedTransform], tuple[bytes]]:
+        return (FittedTransform.from_bytes, (self.to_bytes(),))
+
+    def __repr__(self) -> str:
+        return f"FittedTransform({self.name!r}, {self.digest})"
+
+    @property
+    def name(self) -> str:
+        """The transform's name."""
+        return self._content.name
+
+    @property
+    def feature_service(self) -> str | None:
+        """The feature service its columns come from."""
+        return self._content.feature_service
+
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """The columns it reads."""
+        return self._content.inputs
+
+    @property
+    def steps(self) -> Mapping[str, tuple[FittedSteps, ...]]:
+        """The fitted steps of each output."""
+        return self._content.outputs
+
+    @property
+    def golden(self) -> GoldenRows:
+        """Raw rows with the tensors they must give."""
+        return self._content.golden
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Where it came from: rows, data fingerprint, passes, library versions, and what the fitter noted."""
+        return self._content.provenance
+
+    def apply(self, data: Any, counters: Counters | None = None, *, threads: int | None = None) -> Tensors:
+        """Return the tensors of a table, data frame, batches or columns.
+
+        Parameters
+        ----------
+        data
+            Whatever `Transform.fit` takes, or a mapping of names to `Column`.
+        counters
+            A tally to add missing, unseen and out-of-range values to.
+        threads
+            How many threads share the work on many rows; by default one a core, at most 4.
+
+        Returns
+        -------
+        dict
+            Per output (n, d) float32 or int32, or (n,) int32 for a single column of codes.
+        """
+        if isinstance(data, Mapping):
+            return self.apply_columns(data, counters)
+        source = batches_of(data)
+        names = [spec.name for spec in self.inputs]
+        for name in names:
+            if name not in source.schema.names:
+                raise ColumnMissingError(name, source.schema.names)
+        table = pa.Table.from_batches(source.read(names), pa.schema([source.schema.field(n) for n in names]))
+        arrays = {name: _one_array(table.column(name)) for name in names}
+        return self._apply_arrays(arrays, table.num_rows, counters, threads)
+
+    def apply_columns(self, columns: Mapping[str, Column], counters: Counters | None = None) -> Tensors:
+        """Return the tensors of n rows given as columns; extra columns are ignored."""
+        numbers = [_checked(columns, spec).values for spec in self._number_specs]
+        others = [_checked(columns, spec) for spec in self._plan.column_inputs]
+        rows = len(numbers[0]) if numbers else len(others[0])
+        # + 0.0 makes a copy, and -0.0 to 0.0.
+        matrix = np.array(numbers, dtype=np.float64).reshape(len(numbers), rows) + 0.0
+        return self._run(matrix, others, rows, counters)
+
+    def apply_rows(self, rows: Sequence[Mapping[str, object]], counters: Counters | None = None) -> Tensors:
+        """Return the tensors of Python rows; every input must be a key, None is missing."""
+        others = [
+            column_from_values(spec.name, values_of(rows, spec.name), spec.type) for spec in self._plan.column_inputs
+        ]
+        return self._run(self._numbers_of_rows(rows), others, len(rows), counters)
+
+    def _numbers_of_rows(self, rows: Sequence[Mapping[str, object]]) -> Floats:
+        # All numbers of a request at once: one check of types and one array, not one a column.
+        if self._only_numbers:
+            try:
+                flat = [row[name] for name in self._plan.number_names for row in rows]
+            except KeyError:
+                flat = [""]
+            if PLAIN_NUMBERS.issuperset(map(type, flat)):
+                return numbers_from_values("a column", flat).reshape(len(self._number_specs), len(rows))
+        columns = [column_from_values(s.name, values_of(rows, s.name), s.type) for s in self._number_specs]
+        return np.array([c.values for c in columns], dtype=np.float64).reshape(len(columns), len(rows))
+
+    def _run(self, numbers: Floats, others: Sequence[Column], rows: int, counters: Counters | None) -> Tensors:
+        tensors = self._empty(rows)
+        if counters is not None:
+            counters.rows += rows
+        if rows:
+            self._plan.run(numbers, others, tensors, counters)
+        return tensors
+
+    def _empty(self, rows: int) -> Tensors:
+        return {spec.name: np.empty((rows, *spec.shape), spec.dtype) for spec in self.outputs}
+
+    def _apply_arrays(
+        self, arrays: Mapping[str, pa.Array], rows: int, counters: Counters | None, threads: int | None
+    ) -> Tensors:
+        tensors = self._empty(rows)
+
+        def run(start: int) -> Counters | None:
+            stop = min(start + _BLOCK, rows)
+            tally = None if counters is None else Counters()
+            numbers = np.empty((len(self._number_specs), stop - start))
+            for spec, out in zip(self._number_specs, numbers, strict=True):
+                out[:] = column_from_arrow(spec.name, arrays[spec.name].slice(start, stop - start), spec.type).values
+            others = [
+                column_from_arrow(spec.name, arrays[spec.name].slice(start, stop - start), spec.type)
+                for spec in self._plan.column_inputs
+            ]
+            self._plan.run(numbers, others, {name: t[start:stop] for name, t in tensors.items()}, tally)
+            return tally
+
+        starts = range(0, rows, _BLOCK)
+        workers = min(threads or min(os.cpu_count() or 1, 4), len(starts))
+        if workers > 1:
+            with ThreadPoolExecutor(workers) as pool:
+                tallies = list(pool.map(run, starts))
+        else:
+            tallies = [run(start) for start in starts]
+        if counters is not None:
+            counters.rows += rows
+            for tally in tallies:
+                counters.merge(tally or Counters())
+        return tensors
+
+    def check_golden(self) -> None:
+        """Raise GoldenMismatchError unless the golden rows give the recorded bits, together and one by one."""
+        columns = self.golden.columns
+        self.golden.compare(self.apply_columns(columns))
+        for row in range(len(next(iter(columns.values())))):
+            one = {name: _slice(column, row) for name, column in columns.items()}
+            self.golden.compare(self.apply_columns(one), row)
+
+    def to_bytes(self) -> bytes:
+        """Return the artifact."""
+        return to_bytes(self._content)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> FittedTransform:
+        """Return the fitted transform of an artifact; nothing in it is executed."""
+        return cls(from_bytes(data))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the artifact to a file, in one piece or not at all; return its path."""
+        target = Path(path)
+        draft = target.with_name(target.name + ".part")
+        draft.write_bytes(self.to_bytes())
+        draft.replace(target)
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> FittedTransform:
+        """Return the fitted transform of an artifact file."""
+        return cls.from_bytes(Path(path).read_bytes())
+
+
+def _set(fitted: FittedTransform, name: str, value: object) -> None:
+    object.__setattr__(fitted, name, value)
+
+
+def _checked(columns: Mapping[str, Column], spec: InputSpec) -> Column:
+    column = columns.get(spec.name)
+    if column is None:
+        raise ColumnMissingError(spec.name, list(columns))
+    if column.type is not spec.type:
+        raise ColumnTypeError(spec.name, spec.type.value, column.type.value)
+    return column
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _slice(column: Column, row: int) -> Column:
+    def cut(values: Any) -> npt.NDArray[Any]:
+        piece: npt.NDArray[Any] = values[row : row + 1]
+        return piece
+
+    missing = None if column.missing is None else cut(column.missing)
+    integers = None if column.integers is None else cut(column.integers)
+    return Column(column.type, cut(column.values), missing, integers)

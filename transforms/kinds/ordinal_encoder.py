@@ -1,0 +1,120 @@
+"""Kind `ordinal_encoder/1`: a category to its place in the sorted vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from likewise.transforms.categories import (
+    chosen_categories,
+    pack_vocabularies,
+    require_categories,
+    unpack_vocabularies,
+)
+from likewise.transforms.category_counts import CategoryCounts, CategoryFitter, CategoryKind
+from likewise.transforms.codes import CodePlan, MissingPolicy, UnseenPolicy
+from likewise.transforms.columns import Column, column_from_values
+from likewise.transforms.counters import Counters
+from likewise.transforms.kind import SCALARS, Arrays, Codes, Field, Fields, FittedKind, Form, require_choice
+from likewise.transforms.logical_types import LogicalType
+from likewise.transforms.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class OrdinalEncoder(CategoryKind):
+    """Codes from 0 in ascending order of the categories; then missing, then oov, where asked for.
+
+    Categories of any scalar type: numbers sort by value (integers beyond 2**53 stay apart), text by
+    code point, bytes by byte. Missing values: a code of their own, the code of oov, or an error.
+    Unseen values: the code of oov, and counted, or an error. Infinities are categories. Constant
+    column: one code. All-missing column: an empty vocabulary. Empty fit: an error of the transform.
+
+    Parameters
+    ----------
+    unseen
+        "oov" or "error".
+    missing
+        "category", "oov" or "error".
+    categories
+        Per column its categories in code order, or None to learn them.
+
+    Examples
+    --------
+    >>> from likewise.transforms.testing import fit_values
+    >>> fitted = fit_values(OrdinalEncoder(), LogicalType.TEXT, ["b", "a", "b"])
+    >>> fitted.apply((column_from_values("x", ["b", None, "z"], LogicalType.TEXT),), None)
+    array([[1, 2, 3]], dtype=int32)
+    """
+
+    id: ClassVar[str] = "ordinal_encoder/1"
+    form: ClassVar[Form] = Form.COLUMNS
+    accepts = SCALARS
+
+    unseen: UnseenPolicy = "oov"
+    missing: MissingPolicy = "category"
+    categories: tuple[tuple[float | str, ...], ...] | None = None
+
+    def __post_init__(self) -> None:
+        require_choice("OrdinalEncoder", "unseen", self.unseen, ("oov", "error"))
+        require_choice("OrdinalEncoder", "missing", self.missing, ("category", "oov", "error"))
+        require_categories("OrdinalEncoder", self.categories)
+
+    def fitter(self, fields: Fields) -> CategoryFitter:
+        """Return a fitter; one pass."""
+        return CategoryFitter(self, fields)
+
+    def solve(self, fields: Fields, counts: Sequence[CategoryCounts]) -> Arrays:
+        """Return the vocabularies."""
+        return pack_vocabularies(fields, chosen_categories("OrdinalEncoder", fields, counts, self.categories))
+
+    def restore(self, fields: Fields, arrays: Arrays) -> FittedOrdinalEncoder:
+        """Return the fitted encoder."""
+        vocabularies = unpack_vocabularies(fields, arrays)
+        plans = tuple(
+            CodePlan.of(field, "OrdinalEncoder", len(vocabulary), self.missing, self.unseen)
+            for field, vocabulary in zip(fields, vocabularies, strict=True)
+        )
+        return FittedOrdinalEncoder(self, fields, vocabularies, plans)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedOrdinalEncoder(FittedKind):
+    """A fitted `OrdinalEncoder`."""
+
+    kind: OrdinalEncoder
+    fields: Fields
+    vocabularies: tuple[Vocabulary, ...]
+    plans: tuple[CodePlan, ...]
+
+    def outputs(self) -> Fields:
+        """Return one field of codes an input."""
+        named = zip(self.fields, self.plans, strict=True)
+        return tuple(Field(f.name, LogicalType.NUMBER, f.source, plan.cardinality) for f, plan in named)
+
+    def apply(self, values: tuple[Column, ...], tally: Counters | None) -> Codes:
+        """Return (k, n) codes."""
+        codes = np.empty((len(values), len(values[0])), np.int32)
+        for out, column, vocabulary, plan in zip(codes, values, self.vocabularies, self.plans, strict=True):
+            out[:] = plan.codes(vocabulary.places(column), tally, column)
+        return codes
+
+    def inverse(self, values: Codes) -> tuple[Column, ...]:
+        """Return the categories; missing for the codes of missing and oov."""
+        return tuple(_decoded(v, row) for v, row in zip(self.vocabularies, values, strict=True))
+
+    def arrays(self) -> Arrays:
+        """Return the vocabularies."""
+        return pack_vocabularies(self.fields, [v.values for v in self.vocabularies])
+
+
+def _decoded(vocabulary: Vocabulary, codes: npt.NDArray[np.int32]) -> Column:
+    size = len(vocabulary)
+    values: list[Any] = [vocabulary.values[c] if 0 <= c < size else None for c in codes.tolist()]
+    if vocabulary.type is LogicalType.TIME:
+        ticks = np.array([v or 0 for v in values], dtype=np.int64)
+        return Column(vocabulary.type, ticks, np.array([v is None for v in values]))
+    return column_from_values("inverse", values, vocabulary.type)

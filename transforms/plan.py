@@ -1,0 +1,243 @@
+"""The compiled form of a fitted transform: columns in, tensors out, in as few array operations as possible.
+
+Chains of steps that are equal but for their columns run as one. What a column's values are does
+not depend on which chains they run in, so neither do the bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from likewise.transforms.columns import Column, InputSpec
+from likewise.transforms.counters import Counters
+from likewise.transforms.kind import Fields, FittedKind, Floats, Values
+from likewise.transforms.steps import FittedSteps, OutputSpec
+
+Tensors: TypeAlias = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where rows of a chain's result go: columns of one output."""
+
+    rows: slice
+    output: str
+    columns: slice | None  # None: the output is one-dimensional
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """Steps over some inputs, with where their result goes."""
+
+    fields: Fields
+    numbers: slice | npt.NDArray[np.intp] | None  # rows of the number matrix, or
+    columns: tuple[int, ...]  # places among the plan's columns
+    kinds: tuple[FittedKind, ...]
+    targets: tuple[_Target, ...]
+    side_target: _Target | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to gather, what to run on it and where results go."""
+
+    number_names: tuple[str, ...]
+    column_inputs: tuple[InputSpec, ...]
+    chains: tuple[_Chain, ...]
+
+    def run(self, numbers: Floats, columns: Sequence[Column], out: Tensors, tally: Counters | None) -> None:
+        """Write the results for n rows into preallocated tensors.
+
+        Parameters
+        ----------
+        numbers
+            (k, n) float64, the columns `number_names`.
+        columns
+            The columns `column_inputs`.
+        """
+        if tally is not None:
+            self._count_missing(numbers, columns, tally)
+        # A number beyond float32 becomes an infinity there, and inf - inf NaN, without a warning.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for chain in self.chains:
+                _run_chain(chain, numbers, columns, out, tally)
+
+    def _count_missing(self, numbers: Floats, columns: Sequence[Column], tally: Counters) -> None:
+        if len(numbers):
+            finite = np.isfinite(numbers)
+            if not finite.all():
+                _count_rows(np.isnan(numbers), self.number_names, "missing", tally)
+                _count_rows(np.isinf(numbers), self.number_names, "out_of_range", tally)
+        for spec, column in zip(self.column_inputs, columns, strict=True):
+            if column.missing is not None or column.type.is_numeric:
+                count = int(np.count_nonzero(column.is_missing()))
+                if count:
+                    tally.add(spec.name, "missing", count)
+
+
+def _count_rows(met: npt.NDArray[np.bool_], names: Sequence[str], event: Any, tally: Counters) -> None:
+    for at in np.flatnonzero(met.any(axis=1)).tolist():
+        tally.add(names[at], event, int(np.count_nonzero(met[at])))
+
+
+def _run_chain(chain: _Chain, numbers: Floats, columns: Sequence[Column], out: Tensors, tally: Counters | None) -> None:
+    rows = chain.numbers
+    given: Values = numbers[rows] if rows is not None else tuple([columns[at] for at in chain.columns])
+    values, sides = run_steps(chain.kinds, chain.fields, given, tally)
+    for target in chain.targets:
+        if target.columns is None:
+            out[target.output][:] = values[target.rows][0]
+        else:
+            out[target.output][:, target.columns] = values[target.rows].T
+    if chain.side_target is not None:
+        out[chain.side_target.output][:, chain.side_target.columns] = np.concatenate(sides).T
+
+
+def run_steps(
+    kinds: Sequence[FittedKind], fields: Fields, values: Values, tally: Counters | None
+) -> tuple[Values, list[Floats]]:
+    """Return the values after some steps, and the indicators made on the way."""
+    sides = []
+    for kind in kinds:
+        values = shaped(values, fields, numbers=kind.kind.takes_numbers(fields))
+        if kind.side_outputs():
+            sides.append(kind.side(values))
+        values = kind.apply(values, tally)
+        fields = kind.outputs()
+    return values, sides
+
+
+def shaped(values: Values, fields: Fields, *, numbers: bool) -> Values:
+    """Return values in the form the next step takes."""
+    if numbers:
+        if isinstance(values, tuple):
+            return np.array([column.values for column in values], dtype=np.float64)
+        return values if values.dtype == np.float64 else values.astype(np.float64)
+    if isinstance(values, tuple):
+        return values
+    as_numbers = values.astype(np.float64, copy=False)
+    return tuple([Column(f.type, row) for f, row in zip(fields, as_numbers, strict=True)])
+
+
+def takes_numbers_first(steps: FittedSteps) -> bool:
+    """Return whether steps begin with a matrix of numbers."""
+    if steps.kinds:
+        return steps.kinds[0].kind.takes_numbers(steps.fields)
+    return True
+
+
+def compile_plan(parts: Sequence[tuple[OutputSpec, Sequence[FittedSteps]]], inputs: Sequence[InputSpec]) -> Plan:
+    """Return the plan of a transform's outputs."""
+    chains = [c for spec, steps in parts for c in _located(spec, steps)]
+    number_names: dict[str, int] = {}
+    column_names: dict[str, int] = {}
+    merged = _merged(chains)
+    for chain in merged:
+        names = number_names if chain.is_numeric else column_names
+        for field in chain.fields:
+            names.setdefault(field.source, len(names))
+    by_name = {spec.name: spec for spec in inputs}
+    return Plan(
+        tuple(number_names),
+        tuple(by_name[name] for name in column_names),
+        tuple(_bound(chain, number_names, column_names) for chain in merged),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Located:
+    """Steps with where their result goes, before inputs are bound."""
+
+    fields: Fields
+    is_numeric: bool
+    kinds: tuple[FittedKind, ...]
+    targets: tuple[_Target, ...]
+    side_target: _Target | None
+    likeness: tuple[object, ...] | None
+
+
+def _located(spec: OutputSpec, steps: Sequence[FittedSteps]) -> list[_Located]:
+    """Return the chains of an output: results side by side, each with its indicators last."""
+    chains, at = [], 0
+    for part in steps:
+        width, sides = len(part.outputs()), len(part.side_outputs())
+        place = None if spec.width is None else slice(at, at + width)
+        target = _Target(slice(0, width), spec.name, place)
+        side = _Target(slice(0, sides), spec.name, slice(at + width, at + width + sides)) if sides else None
+        numeric = takes_numbers_first(part)
+        alike = _likeness(part, spec) if numeric and not sides and width else None
+        chains.append(_Located(part.fields, numeric, part.kinds, (target,) if width else (), side, alike))
+        at += width + sides
+    return chains
+
+
+def _likeness(steps: FittedSteps, spec: OutputSpec) -> tuple[object, ...] | None:
+    """Return what must be equal for two chains to run as one, or None when this one must run alone."""
+    if not all(kind.elementwise for kind in steps.kinds):
+        return None
+    return (spec.width is None, *(kind.kind for kind in steps.kinds))
+
+
+def _merged(chains: Sequence[_Located]) -> list[_Located]:
+    groups: dict[object, list[_Located]] = {}
+    for at, chain in enumerate(chains):
+        groups.setdefault(at if chain.likeness is None else chain.likeness, []).append(chain)
+    return [group[0] if len(group) == 1 else _as_one(group) for group in groups.values()]
+
+
+def _as_one(group: Sequence[_Located]) -> _Located:
+    fields = tuple(f for chain in group for f in chain.fields)
+    kinds = []
+    given = fields
+    for alike in zip(*(chain.kinds for chain in group), strict=True):
+        arrays = [kind.arrays() for kind in alike]
+        joined = {name: np.concatenate([a[name] for a in arrays]) for name in arrays[0]}
+        kinds.append(alike[0].kind.restore(given, joined))
+        given = kinds[-1].outputs()
+    targets, start = [], 0
+    for chain in group:
+        stop = start + len(chain.fields)
+        targets.append(_Target(slice(start, stop), chain.targets[0].output, chain.targets[0].columns))
+        start = stop
+    return replace(group[0], fields=fields, kinds=tuple(kinds), targets=_joined_targets(targets))
+
+
+def _joined_targets(targets: Sequence[_Target]) -> tuple[_Target, ...]:
+    """Write neighbours that go to neighbouring columns of one output at once."""
+    joined = list(targets[:1])
+    for target in targets[1:]:
+        last = joined[-1]
+        if _follows(last, target):
+            joined[-1] = _Target(
+                _spanning(last.rows, target.rows), last.output, _spanning(last.columns, target.columns)
+            )
+        else:
+            joined.append(target)
+    return tuple(joined)
+
+
+def _follows(last: _Target, target: _Target) -> bool:
+    if last.output != target.output or last.columns is None or target.columns is None:
+        return False
+    return bool(last.columns.stop == target.columns.start)
+
+
+def _spanning(first: slice | None, last: slice | None) -> slice:
+    return slice(first.start if first else None, last.stop if last else None)
+
+
+def _bound(chain: _Located, number_names: dict[str, int], column_names: dict[str, int]) -> _Chain:
+    numbers: slice | npt.NDArray[np.intp] | None = None
+    columns: tuple[int, ...] = ()
+    if chain.is_numeric:
+        rows = [number_names[f.source] for f in chain.fields]
+        in_a_row = rows == list(range(rows[0], rows[0] + len(rows)))
+        numbers = slice(rows[0], rows[0] + len(rows)) if in_a_row else np.array(rows, dtype=np.intp)
+    else:
+        columns = tuple(column_names[f.source] for f in chain.fields)
+    return _Chain(chain.fields, numbers, columns, chain.kinds, chain.targets, chain.side_target)

@@ -1,0 +1,65 @@
+"""A 64-bit hash of each row's values, the same whatever batch, order or Arrow type the row came in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from likewise.transforms.columns import Column
+from likewise.transforms.logical_types import LogicalType
+
+Hashes: TypeAlias = npt.NDArray[np.uint64]
+
+# Odd constants with well-spread bits: the fractional parts of the golden ratio and of 1 / sqrt(3).
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+_MIX = np.uint64(0x93CD3A2C8198E269)
+_NAN = np.array([np.nan]).view(np.uint64)[0]
+
+
+def row_hashes(columns: Sequence[Column]) -> Hashes:
+    """Return (n,) hashes of rows of these columns, in their order."""
+    total = np.zeros(len(columns[0]), np.uint64)
+    with np.errstate(over="ignore"):
+        for at, column in enumerate(columns):
+            bits = _bits(column)
+            total += (bits ^ (bits >> np.uint64(29))) * (_STEP * np.uint64(2 * at + 1))
+        return mixed(total)
+
+
+def mixed(bits: Hashes) -> Hashes:
+    """Return hashes in which every input bit moves every output bit."""
+    bits = (bits ^ (bits >> np.uint64(32))) * _MIX
+    bits = (bits ^ (bits >> np.uint64(29))) * _STEP
+    return bits ^ (bits >> np.uint64(32))
+
+
+def _bits(column: Column) -> Hashes:
+    """Return (n,) 64 bits of each value, equal for equal values; one pattern for missing."""
+    if column.type.is_numeric:
+        source = column.values if column.integers is None else column.integers
+        return np.where(column.is_missing(), _NAN, source.view(np.uint64))
+    if column.type is LogicalType.TIME:
+        return np.where(column.is_missing(), _NAN, column.values.view(np.uint64))
+    if column.type.is_list:
+        return _hashes_of([repr(v).encode() for v in column.objects()])
+    return _bits_of_text(column.arrow())
+
+
+def _bits_of_text(values: pa.Array) -> Hashes:
+    if not pa.types.is_dictionary(values.type):
+        values = values.dictionary_encode()
+    entries = values.dictionary.to_pylist()
+    known = _hashes_of([e.encode("utf-8", "surrogatepass") if isinstance(e, str) else e or b"" for e in entries])
+    table = np.append(known, _NAN)
+    bits: Hashes = table[np.asarray(values.indices.cast(pa.int64()).fill_null(len(entries)))]
+    return bits
+
+
+def _hashes_of(values: Sequence[bytes]) -> Hashes:
+    digests = b"".join(blake2b(value, digest_size=8).digest() for value in values)
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)

@@ -1,0 +1,158 @@
+"""Whatever holds rows, as batches that can be read again for every pass of a fit."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.dataset
+
+from likewise.transforms.errors import EmptyFitError, SettingError
+
+# Small batches are joined up to this many rows, large ones are cut: one array call serves many rows.
+BLOCK_ROWS = 65_536
+
+
+class Batches(Protocol):
+    """Rows that can be read again."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema."""
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows there are, when that is known."""
+
+    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read all batches anew; at least these columns."""
+
+    def close(self) -> None:
+        """Remove what was spilled."""
+
+
+class _InMemory:
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self.schema = table.schema
+        self.rows: int | None = table.num_rows
+
+    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        yield from self._table.select(list(columns)).to_batches(max_chunksize=BLOCK_ROWS)
+
+    def close(self) -> None:
+        """Nothing was spilled."""
+
+
+class _Dataset:
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+        self.schema = dataset.schema
+        self.rows: int | None = dataset.count_rows()
+
+    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        # Little read-ahead: a pass should hold a few batches, not a few hundred (Arrow's default).
+        yield from self._dataset.to_batches(
+            columns=list(columns), batch_size=BLOCK_ROWS, batch_readahead=2, fragment_readahead=1
+        )
+
+    def close(self) -> None:
+        """Nothing was spilled."""
+
+
+class _OneShot:
+    """A stream that is written to a temporary Arrow file while it is first read."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> None:
+        self._batches: Iterator[pa.RecordBatch] | None = batches
+        self._folder = tempfile.TemporaryDirectory(prefix="likewise-fit-")
+        self._path = Path(self._folder.name) / "rows.arrow"
+        self.schema = schema
+        self.rows: int | None = None
+
+    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        first, self._batches = self._batches, None
+        if first is None:
+            with pa.memory_map(str(self._path)) as file:
+                reader = pa.ipc.open_file(file)
+                for at in range(reader.num_record_batches):
+                    yield reader.get_batch(at)
+            return
+        kept = [self.schema.field(name) for name in columns]
+        with pa.ipc.new_file(str(self._path), pa.schema(kept)) as writer:
+            for batch in first:
+                chosen = batch.select(list(columns))
+                writer.write_batch(chosen)
+                yield chosen
+
+    def close(self) -> None:
+        self._folder.cleanup()
+
+
+def batches_of(data: Any) -> Batches:
+    """Return re-readable batches of a table, dataset, reader, iterable of batches, or data frame.
+
+    Raises
+    ------
+    SettingError
+        For anything else.
+    """
+    if isinstance(data, pa.Table):
+        return _InMemory(data)
+    if isinstance(data, pa.RecordBatch):
+        return _InMemory(pa.Table.from_batches([data]))
+    if isinstance(data, pyarrow.dataset.Dataset):
+        return _Dataset(data)
+    if isinstance(data, pa.RecordBatchReader):
+        return _OneShot(iter(data), data.schema)
+    if hasattr(data, "__arrow_c_stream__"):  # pandas, polars and other frames
+        return _InMemory(pa.table(data))
+    if isinstance(data, Iterable) and not isinstance(data, (str, bytes, dict)):
+        return _batches_of_iterable(data)
+    raise SettingError(
+        "fit", "data", "a pyarrow Table, dataset, reader or batches, or a pandas or polars frame", type(data)
+    )
+
+
+def _batches_of_iterable(data: Iterable[Any]) -> Batches:
+    iterator = iter(data)
+    first = next(iterator, None)
+    if first is None:
+        raise EmptyFitError("fit")
+    rest = _record_batches(itertools.chain([first], iterator))
+    begin = next(rest, None)
+    if begin is None:
+        raise EmptyFitError("fit")
+    if isinstance(data, Sequence):
+        return _InMemory(pa.Table.from_batches([begin, *rest]))
+    return _OneShot(itertools.chain([begin], rest), begin.schema)
+
+
+def _record_batches(items: Iterable[Any]) -> Iterator[pa.RecordBatch]:
+    for item in items:
+        if isinstance(item, pa.RecordBatch):
+            yield item
+        elif isinstance(item, pa.Table) or hasattr(item, "__arrow_c_stream__"):
+            yield from (item if isinstance(item, pa.Table) else pa.table(item)).to_batches()
+        else:
+            raise SettingError("fit", "data", "an iterable of pyarrow batches, tables or frames", type(item))
+
+
+def blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Join small batches and cut large ones; results never depend on it, speed does."""
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        for start in range(0, batch.num_rows, BLOCK_ROWS):
+            piece = batch.slice(start, BLOCK_ROWS)
+            held.append(piece)
+            rows += piece.num_rows
+            if rows >= BLOCK_ROWS // 2:
+                yield pa.concat_batches(held)
+                held, rows = [], 0
+    if held:
+        yield pa.concat_batches(held)

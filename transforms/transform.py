@@ -1,0 +1,249 @@
+"""Declaring the preprocessing of a model, and fitting it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from likewise.transforms.artifact import Content
+from likewise.transforms.columns import Column, InputSpec, column_from_objects, columns_from_arrow, schema_of
+from likewise.transforms.errors import ColumnMissingError, ColumnTypeError, LikewiseError, SettingError
+from likewise.transforms.fitted_transform import FittedTransform
+from likewise.transforms.fitting import TransformFitter
+from likewise.transforms.golden import DATA_ROWS, GoldenRows, odd_rows
+from likewise.transforms.logical_types import LogicalType
+from likewise.transforms.plan import compile_plan
+from likewise.transforms.sources import Batches, batches_of, blocks
+from likewise.transforms.steps import Steps, output_spec
+
+Progress: TypeAlias = Callable[[int, int | None], None]
+_FIT_THREADS = 2
+
+
+class Transform:
+    """The declared preprocessing of a model: ordered, named outputs, each made by steps over columns.
+
+    Parameters
+    ----------
+    name
+        Its name in the registry.
+    outputs
+        Output name -> steps whose results stand side by side in it.
+    feature_service
+        The Feast feature service its columns come from.
+    types
+        Logical types of columns whose data does not tell (all null); the others follow from the data.
+    target, folds
+        Reserved for kinds that learn from the label.
+    golden
+        "rows" keeps some rows of the data in the artifact as a proof at load, "synthetic" made-up
+        rows only, where raw rows must not leave the data.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from likewise.transforms import kinds as K
+    >>> delay = Transform(name="delay", outputs={"dense": [Steps(["x"], [K.StandardScaler()])]})
+    >>> fitted = delay.fit(pa.table({"x": [1.0, 3.0]}))
+    >>> fitted.apply_rows([{"x": 5.0}])["dense"].tolist()
+    [[3.0]]
+    """
+
+    __slots__ = ("feature_service", "folds", "golden", "name", "outputs", "target", "types")
+
+    def __init__(
+        self,
+        name: str,
+        outputs: Mapping[str, Sequence[Steps]],
+        *,
+        feature_service: str | None = None,
+        types: Mapping[str, LogicalType | str] | None = None,
+        target: str | None = None,
+        folds: str | None = None,
+        golden: Literal["rows", "synthetic"] = "rows",
+    ) -> None:
+        _require_outputs(name, outputs)
+        if golden not in ("rows", "synthetic"):
+            raise SettingError(f"Transform {name!r}", "golden", "'rows' or 'synthetic'", golden)
+        self.name = name
+        self.outputs = MappingProxyType({output: tuple(steps) for output, steps in outputs.items()})
+        self.feature_service = feature_service
+        self.types = MappingProxyType({c: LogicalType(t) for c, t in (types or {}).items()})
+        self.target, self.folds = target, folds
+        self.golden = golden
+
+    def __repr__(self) -> str:
+        return f"Transform({self.name!r}, outputs={list(self.outputs)})"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it reads, in order of first use."""
+        every = [c for steps in self.outputs.values() for s in steps for c in s.columns]
+        return tuple(dict.fromkeys(every))
+
+    def inputs(self, schema: pa.Schema) -> tuple[InputSpec, ...]:
+        """Return the input specs over data of an Arrow schema."""
+        return tuple(InputSpec(name, self._type_of(name, schema)) for name in self.columns)
+
+    def _type_of(self, name: str, schema: pa.Schema) -> LogicalType:
+        if name not in schema.names:
+            raise ColumnMissingError(name, schema.names)
+        if name in self.types:
+            return self.types[name]
+        try:
+            return LogicalType.from_arrow(schema.field(name).type)
+        except TypeError as error:
+            expected = "a type that tells what it holds, or Transform(types={...}) that says so"
+            raise ColumnTypeError(name, expected, f"Arrow type {error}") from None
+
+    def fitter(self, inputs: Sequence[InputSpec]) -> TransformFitter:
+        """Return a mergeable fitter, to spread a fit over processes or machines; see `finish`."""
+        return TransformFitter(self.outputs, inputs, DATA_ROWS if self.golden == "rows" else 0)
+
+    def fit(
+        self,
+        data: Any,
+        *,
+        progress: Progress | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        threads: int = _FIT_THREADS,
+    ) -> FittedTransform:
+        """Return the transform fitted on all rows of `data`; the same rows give the same digest.
+
+        Parameters
+        ----------
+        data
+            A pyarrow Table, dataset, RecordBatchReader, an iterable of batches, or a pandas or polars
+            frame. What can be read only once is spilled to a temporary file for further passes.
+        progress
+            Called with (rows read so far over all passes, rows of one pass or None when not known).
+        provenance
+            Plain JSON to record beside what the fit notes itself.
+        threads
+            How many threads share the work.
+        """
+        source = batches_of(data)
+        fitter = self.fitter(self.inputs(source.schema))
+        read = _Reading(source, self.columns, progress)
+        with closing(source):
+            _one_pass(fitter, read.batches(), threads)
+            while fitter.end_pass():
+                _one_pass(fitter, read.batches(), threads)
+        return self.finish(fitter, provenance)
+
+    def finish(self, fitter: TransformFitter, provenance: Mapping[str, Any] | None = None) -> FittedTransform:
+        """Return the fitted transform of a fitter whose last pass is closed."""
+        outputs = fitter.steps()
+        columns, tensors = _golden_rows(fitter, outputs)
+        noted = {
+            "rows": fitter.sample.rows,
+            "data_fingerprint": f"rows64:{fitter.sample.fingerprint:016x}",
+            "passes": fitter.passes,
+            "versions": _versions(),
+        }
+        golden = GoldenRows(columns, tensors)
+        content = Content(
+            self.name, self.feature_service, fitter.inputs, outputs, golden, {**noted, **(provenance or {})}
+        )
+        return FittedTransform(content)
+
+
+def _require_outputs(name: object, outputs: object) -> None:
+    owner = f"Transform {name!r}"
+    if not isinstance(name, str) or not name:
+        raise SettingError("Transform", "name", "a name", name)
+    if not isinstance(outputs, Mapping) or not outputs:
+        raise SettingError(owner, "outputs", "a mapping from output names to lists of Steps", outputs)
+    for output, steps in outputs.items():
+        is_list = isinstance(steps, (list, tuple)) and len(steps) > 0
+        if not is_list or not all(isinstance(s, Steps) for s in steps):
+            raise SettingError(owner, f"outputs[{output!r}]", "a list of one Steps or more", steps)
+
+
+class _Reading:
+    """Reads the source once a pass and reports progress."""
+
+    def __init__(self, source: Batches, columns: Sequence[str], progress: Progress | None) -> None:
+        self._source, self._columns, self._progress = source, columns, progress
+        self._done = 0
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        for batch in blocks(self._source.read(self._columns)):
+            yield batch
+            self._done += batch.num_rows
+            if self._progress is not None:
+                self._progress(self._done, self._source.rows)
+
+
+def _one_pass(fitter: TransformFitter, batches: Iterator[pa.RecordBatch], threads: int) -> None:
+    """Feed a pass to parts on threads and merge them; exact statistics make the split invisible."""
+    schema = schema_of(fitter.inputs)
+    lock = threading.Lock()
+
+    def work(part: TransformFitter) -> None:
+        while True:
+            with lock:
+                batch = next(batches, None)
+            if batch is None:
+                return
+            part.update(columns_from_arrow(batch, schema))
+
+    parts = [fitter.part() for _ in range(max(threads, 1))]
+    if len(parts) == 1:
+        work(parts[0])
+    else:
+        with ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(work, parts))
+    for part in parts:
+        fitter.merge(part)
+
+
+def _golden_rows(
+    fitter: TransformFitter, outputs: Mapping[str, Any]
+) -> tuple[dict[str, Column], dict[str, np.ndarray[Any, Any]]]:
+    """Return golden columns and tensors: sampled rows, then odd ones, without those a policy refuses."""
+    specs = [output_spec(name, steps) for name, steps in outputs.items()]
+    plan = compile_plan(list(zip(specs, outputs.values(), strict=True)), fitter.inputs)
+    kept: list[list[Any]] = []
+    for row in [*fitter.sample.chosen(), *odd_rows(fitter.inputs)]:
+        try:
+            _run(plan, specs, fitter.inputs, [row])
+        except LikewiseError:
+            continue
+        kept.append(row)
+    columns = _columns(fitter.inputs, kept)
+    return columns, _run(plan, specs, fitter.inputs, kept)
+
+
+def _columns(inputs: Sequence[InputSpec], rows: Sequence[Sequence[Any]]) -> dict[str, Column]:
+    return {
+        spec.name: column_from_objects(spec.name, [row[at] for row in rows], spec.type)
+        for at, spec in enumerate(inputs)
+    }
+
+
+def _run(plan: Any, specs: Sequence[Any], inputs: Sequence[InputSpec], rows: Sequence[Sequence[Any]]) -> Any:
+    columns = _columns(inputs, rows)
+    tensors = {spec.name: np.empty((len(rows), *spec.shape), spec.dtype) for spec in specs}
+    numbers = np.array([columns[name].values for name in plan.number_names]).reshape(-1, len(rows))
+    if rows:
+        plan.run(numbers, [columns[spec.name] for spec in plan.column_inputs], tensors, None)
+    return tensors
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in ("likewise", "numpy", "pyarrow", "scipy"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
