@@ -124,10 +124,11 @@ def _tables(files: PackageFiles, flights: Flights, days: int) -> Iterator[tuple[
     # The last flights of a slice arrive on the day after it.
     first, last = year_start(), year_start() + (days + 1) * DAY
     for view in TICK_VIEWS:
-        yield view.name, _tick_table(view, flights, first, last)
+        yield view.name, tick_table(view, flights, first, last)
 
 
-def _tick_table(view: TickView, flights: Flights, first: int, last: int) -> pa.Table:
+def tick_table(view: TickView, flights: Flights, first: int, last: int) -> pa.Table:
+    """Return the source of a view of statistics, from `first` to `last` (minutes since 1970 UTC)."""
     entities = find_entities(flights.table, view.keys)
     delays = view in DELAY_VIEWS
     known = (learn_delays if delays else learn_departures)(flights, entities.codes)
