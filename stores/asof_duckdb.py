@@ -16,12 +16,14 @@ from feast.infra.offline_stores.offline_store import RetrievalJob
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
+from feast.utils import compute_non_entity_date_range
 
 from likewise.stores.asof_entities import EntityInput
 from likewise.stores.asof_history import HistoryQuery
-from likewise.stores.asof_job import AsofRetrievalJob, JobContext, metadata_of
+from likewise.stores.asof_job import AsofRetrievalJob, JobContext
 from likewise.stores.asof_pull import Interval, PullColumns, PullQuery
 from likewise.stores.asof_session import SessionSettings
+from likewise.stores.asof_snapshot import EntitylessRange
 from likewise.stores.asof_source import file_source
 from likewise.stores.asof_view import plan_views, steady_order
 from likewise.stores.asof_write import append_rows, write_logs
@@ -40,6 +42,8 @@ class AsofDuckDBOfflineStoreConfig(DuckDBOfflineStoreConfig):
     """Where it spills, relative to the repository. Default: the system's temporary folder."""
     batch_rows: int = 65_536
     """Rows of a streamed record batch."""
+    progress: bool | None = None
+    """Show bars; left out, when standard error is a terminal."""
 
 
 class HistoryOptions(TypedDict, total=False):
@@ -71,16 +75,20 @@ class AsofDuckDBOfflineStore(DuckDBOfflineStore):
         on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
         refs = steady_order(feature_refs, on_demand)
         settings = session_settings(config)
+        rows: EntityInput | EntitylessRange
         if entity_df is None:
-            raise NotImplementedError
+            rows = EntitylessRange(
+                *compute_non_entity_date_range(feature_views, options.get("start_date"), options.get("end_date"))
+            )
+        else:
+            rows = entity_df
         query = HistoryQuery(
             settings,
             plan_views(feature_views, refs, full_names=full_names),
-            entity_df,
+            rows,
             known_only=bool(options.get("filter_by_created_timestamp")),
         )
-        context = JobContext(settings.repository, full_names, on_demand, metadata_of(refs, [], None, None))
-        return AsofRetrievalJob(query, context)
+        return AsofRetrievalJob(query, JobContext(settings.repository, full_names, on_demand, refs, query.outline))
 
     @staticmethod
     def pull_latest_from_table_or_query(
@@ -146,6 +154,7 @@ def session_settings(config: RepoConfig) -> SessionSettings:
         spill_directory=repository / spill if spill else None,
         repository=repository,
         batch_rows=getattr(own, "batch_rows", 65_536),
+        progress=getattr(own, "progress", None),
     )
 
 

@@ -1,45 +1,115 @@
-"""Entity rows: from a frame, an Arrow table, a Parquet path or SQL to what the join needs, order kept."""
+"""Entity rows: from a frame, an Arrow table, a Parquet path or SQL to two streams of the same order.
+
+One stream is narrow (position, instant, join keys) and goes into the join; the other has all columns as they came
+and is laid beside the join's result. Neither is held in memory when the rows are a file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from likewise.stores.asof_source import parquet_files, resolve
-from likewise.stores.asof_times import Unit, as_utc, integers, unit_of
+from likewise.stores.asof_paths import parquet_files, resolve
+from likewise.stores.asof_session import Session, literal
+from likewise.stores.asof_times import Unit, as_utc, integers, unit_of, utc_type
 from likewise.stores.errors import EntityFrameError
 
 EVENT_TIMESTAMP = "event_timestamp"
 EntityInput: TypeAlias = "pd.DataFrame | pa.Table | str | Path"
 
 
+class RowSource(Protocol):
+    """Rows that can be read again and again in one order."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Their columns."""
+        ...
+
+    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield some of their columns."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """Rows in memory."""
+
+    table: pa.Table
+    batch_rows: int
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Their columns."""
+        return self.table.schema
+
+    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield some of their columns."""
+        yield from self.table.select(list(columns)).to_batches(max_chunksize=self.batch_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetRows:
+    """Rows of one or more Parquet files, one after the other."""
+
+    files: tuple[str, ...]
+    batch_rows: int
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Their columns, as the first file has them."""
+        return pq.read_schema(self.files[0])
+
+    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield some of their columns."""
+        schema = pa.schema([self.schema.field(name) for name in columns])
+        for file in self.files:
+            with pq.ParquetFile(file) as opened:
+                for batch in opened.iter_batches(self.batch_rows, columns=list(columns)):
+                    yield batch.select(list(columns)).cast(schema)
+
+
 @dataclass(frozen=True, slots=True)
 class EntityRows:
-    """n entity rows in their order.
+    """Entity rows in their order.
 
     Parameters
     ----------
-    table
-        All their columns; the event time as zoned timestamps in UTC.
+    source
+        Where they are read.
     event
         Name of the event time column.
     unit
         Unit that its values need.
+    count
+        How many they are.
+    bounds
+        Smallest and largest event time; None where there are no rows.
     """
 
-    table: pa.Table
+    source: RowSource
     event: str
     unit: Unit
+    count: int
+    bounds: tuple[datetime, datetime] | None
 
-    def require(self, columns: Iterable[str]) -> None:
+    @property
+    def schema(self) -> pa.Schema:
+        """Their columns, the event time as zoned timestamps in UTC."""
+        schema = self.source.schema.remove_metadata()
+        position = schema.get_field_index(self.event)
+        return schema.set(position, pa.field(self.event, utc_type(schema.field(position).type)))
+
+    def require(self, columns: Sequence[str]) -> None:
         """Check that columns are there.
 
         Raises
@@ -47,44 +117,77 @@ class EntityRows:
         EntityFrameError
             One or more are not.
         """
-        missing = sorted(set(columns) - set(self.table.column_names))
+        missing = sorted(set(columns) - set(self.schema.names))
         if missing:
             raise EntityFrameError(
-                f"columns {missing} are missing; present are {self.table.column_names}",
+                f"columns {missing} are missing; present are {self.schema.names}",
                 "Every join key of the views asked for must be a column.",
             )
 
-    def register(self, connection: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> None:
-        """Make the table `entity`: id (position), t (instant in `unit`), and the key columns by number."""
-        columns = {
-            "id": pa.array(np.arange(self.table.num_rows, dtype=np.int64)),
-            "t": integers(self.table[self.event], self.unit),
-        }
-        columns |= {f"k{i}": _plain(self.table[key]) for i, key in enumerate(keys)}
-        connection.register("entity_frame", pa.table(columns))
-        connection.execute("CREATE TEMP TABLE entity AS SELECT * FROM entity_frame")
-        connection.unregister("entity_frame")
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield all columns."""
+        schema = self.schema
+        for batch in self.source.read(schema.names):
+            columns = [
+                as_utc("entity rows", name, column) if name == self.event else column
+                for name, column in zip(schema.names, batch.columns, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    def register(self, session: Session, keys: Sequence[str]) -> None:
+        """Make the table `entity`: id (position from 0), t (instant in `unit`), and the key columns k0, k1 ..."""
+        fields = [pa.field(f"k{i}", _plain(self.schema.field(key).type)) for i, key in enumerate(keys)]
+        schema = pa.schema([pa.field("id", pa.int64()), pa.field("t", pa.int64()), *fields])
+        reader = pa.RecordBatchReader.from_batches(schema, self._narrow(schema, keys))
+        session.connection.register("entity_reader", reader)
+        session.run("CREATE TEMP TABLE entity AS SELECT * FROM entity_reader")
+        session.connection.unregister("entity_reader")
+
+    def _narrow(self, schema: pa.Schema, keys: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        position = 0
+        for batch in self.source.read([self.event, *keys]):
+            ids = pa.array(np.arange(position, position + batch.num_rows, dtype=np.int64))
+            position += batch.num_rows
+            times = integers(as_utc("entity rows", self.event, batch.column(0)), self.unit)
+            columns = [column.cast(schema.field(i + 2).type) for i, column in enumerate(batch.columns[1:])]
+            yield pa.RecordBatch.from_arrays([ids, times, *columns], schema=schema)
 
 
-def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def read_entities(rows: EntityInput, repository: Path, connection: duckdb.DuckDBPyConnection) -> EntityRows:
-    """Return entity rows with their event time found and in UTC.
+def read_entities(rows: EntityInput, session: Session) -> EntityRows:
+    """Return entity rows with their event time found and looked through.
 
     Raises
     ------
     EntityFrameError
-        The rows are of no known form, or which column is the event time is not clear, or a time is null.
+        The rows are of no known form, or which column is the event time is not clear, or a time is missing.
+    SourceTimeError
+        The event times are no times.
     """
-    table = _as_table(rows, repository, connection)
-    event = event_column(table.schema)
-    times = as_utc("entity rows", event, table[event])
-    if times.null_count:
-        raise EntityFrameError(f"{times.null_count} rows have no {event}", "Every entity row needs its instant.")
-    position = table.column_names.index(event)
-    return EntityRows(table.set_column(position, event, times), event, unit_of(times))
+    return look_through(_source(rows, session))
+
+
+def look_through(source: RowSource) -> EntityRows:
+    """Return rows with their number and the range and unit of their event times."""
+    event = event_column(source.schema)
+    count, unit, bounds = 0, Unit.MICROSECOND, []
+    for batch in source.read([event]):
+        times = as_utc("entity rows", event, batch.column(0))
+        if times.null_count:
+            raise EntityFrameError(f"{times.null_count} rows have no {event}", "Every entity row needs its instant.")
+        count += len(times)
+        unit = max(unit, unit_of(times), key=lambda found: found.value)
+        bounds += [_datetime(bound) for bound in pc.min_max(times).values() if bound.is_valid]
+    return EntityRows(source, event, unit, count, (min(bounds), max(bounds)) if bounds else None)
+
+
+def _datetime(scalar: pa.Scalar) -> datetime:
+    # Without nanoseconds, which Python's datetime cannot hold.
+    value: datetime = scalar.cast(pa.timestamp("us", "UTC"), safe=False).as_py()
+    return value
 
 
 def event_column(schema: pa.Schema) -> str:
@@ -97,32 +200,43 @@ def event_column(schema: pa.Schema) -> str:
     """
     if EVENT_TIMESTAMP in schema.names:
         return EVENT_TIMESTAMP
-    times = [field.name for field in schema if pa.types.is_timestamp(field.type)]
+    times = [str(field.name) for field in schema if pa.types.is_timestamp(field.type)]
     if len(times) != 1:
         raise EntityFrameError(
             f"expected a column {EVENT_TIMESTAMP!r} or exactly one time column, got {times or schema.names}",
             f"Rename the instant of each row to {EVENT_TIMESTAMP!r}.",
         )
-    return str(times[0])
+    return times[0]
 
 
-def _as_table(rows: object, repository: Path, connection: duckdb.DuckDBPyConnection) -> pa.Table:
+def _source(rows: object, session: Session) -> RowSource:
+    size = session.settings.batch_rows
     if isinstance(rows, pa.Table):
-        return rows
+        return TableRows(rows, size)
     if isinstance(rows, pd.DataFrame):
-        return pa.Table.from_pandas(rows, preserve_index=False)
+        return TableRows(pa.Table.from_pandas(rows, preserve_index=False), size)
     if isinstance(rows, str | Path):
-        return _from_text(str(rows), repository, connection)
+        return _from_text(str(rows), session)
     raise EntityFrameError(
         f"expected a pandas frame, an Arrow table, a Parquet path or SQL, got {type(rows).__name__}",
         "Convert it to one of those.",
     )
 
 
-def _from_text(text: str, repository: Path, connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    files = [] if "\n" in text else parquet_files(resolve(text, repository))
+def _from_text(text: str, session: Session) -> RowSource:
+    size = session.settings.batch_rows
+    files = [] if "\n" in text else parquet_files(resolve(text, session.settings.repository))
     if files:
-        return pa.concat_tables([pq.read_table(file, memory_map=True) for file in files])
-    if text.strip().split(maxsplit=1)[0].lower() not in ("select", "with", "from", "values"):
-        raise EntityFrameError(f"{text!r} is neither an existing Parquet path nor SQL", "Correct it.")
-    return connection.execute(text).to_arrow_table()
+        return ParquetRows(tuple(files), size)
+    if not text.strip() or text.split(maxsplit=1)[0].lower() not in ("select", "with", "from", "values"):
+        raise EntityFrameError(f"{text!r} is neither an existing Parquet path nor a SQL query", "Correct it.")
+    return rows_of_query(text, session)
+
+
+def rows_of_query(sql: str, session: Session) -> RowSource:
+    """Run a query once, into a file of the session's spill folder; its row order is the entity rows' order."""
+    target = str(session.spill / "entities.parquet")
+    session.run("SET preserve_insertion_order = true")
+    session.run(f"COPY ({sql}) TO {literal(target)} (FORMAT parquet)")
+    session.run("SET preserve_insertion_order = false")
+    return ParquetRows((target,), session.settings.batch_rows)

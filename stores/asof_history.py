@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-import duckdb
 import pyarrow as pa
 import pyarrow.types as pat
 
-from likewise.stores.asof_entities import EntityInput, EntityRows, read_entities
+from likewise.stores.asof_entities import EntityInput, EntityRows, look_through, read_entities, rows_of_query
 from likewise.stores.asof_join import ViewJoin, build_match, gather_sql, unit_of_view
-from likewise.stores.asof_session import SessionSettings, open_session
+from likewise.stores.asof_progress import Bars, bars
+from likewise.stores.asof_session import Session, SessionSettings, open_session
+from likewise.stores.asof_snapshot import EntitylessRange, snapshot_sql
 from likewise.stores.asof_source import Relation, open_relation
-from likewise.stores.asof_times import Unit
+from likewise.stores.asof_times import rescaled_sql
 from likewise.stores.asof_view import JoinKey, ViewPlan
-from likewise.stores.errors import ColumnCollisionError, EntityFrameError
-
-_NANOSECOND_RANGE_US = 9_223_372_036_854_775
+from likewise.stores.errors import ColumnCollisionError, EntityFrameError, RowsLostError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,15 @@ class HistoryQuery:
 
     Parameters
     ----------
+    entities
+        The rows, or a range of time in which every (keys, event time) of the views is a row.
     known_only
         Features exist only from their created time on.
     """
 
     settings: SessionSettings
     views: tuple[ViewPlan, ...]
-    entities: EntityInput
+    entities: EntityInput | EntitylessRange
     known_only: bool = False
 
     def batches(self) -> pa.RecordBatchReader:
@@ -41,16 +43,50 @@ class HistoryQuery:
         schema = next(stream)
         return pa.RecordBatchReader.from_batches(schema, stream)
 
+    def outline(self) -> Outline:
+        """Return what Feast's metadata says of the entity rows."""
+        if isinstance(self.entities, EntitylessRange):
+            keys = [key.entity for view in self.views for key in view.keys]
+            return Outline(tuple(dict.fromkeys(keys)), self.entities.start, self.entities.end)
+        with open_session(self.settings) as session:
+            rows = read_entities(self.entities, session)
+            names = tuple(name for name in rows.schema.names if name != rows.event)
+            return Outline(names, *(rows.bounds or (None, None)))
+
     def _stream(self) -> Iterator:  # type: ignore[type-arg]  # first the schema, then batches
-        with open_session(self.settings) as connection:
-            rows = read_entities(self.entities, self.settings.repository, connection)
+        with open_session(self.settings) as session, bars(wanted=self.settings.progress) as shown:
+            relations = [open_relation(session, plan.source, plan.columns()) for plan in self.views]
+            rows = self._entity_rows(session, relations)
             check_names(rows, self.views)
-            views = join_views(connection, rows, self.views, self.settings)
+            views = join_views(session, rows, self.views, relations)
             for view in views:
-                build_match(connection, view, known_only=self.known_only)
-            result = connection.execute(gather_sql(views)).to_arrow_reader(self.settings.batch_rows)
-            yield pa.schema([*rows.table.schema.remove_metadata(), *list(result.schema)[1:]])
-            yield from beside_entities(rows.table, result)
+                with shown.waiting(f"matching {view.plan.name}"):
+                    build_match(session, view, known_only=self.known_only)
+            yield from self._gathered(session, rows, views, shown)
+
+    def _entity_rows(self, session: Session, relations: Sequence[Relation]) -> EntityRows:
+        if isinstance(self.entities, EntitylessRange):
+            return look_through(rows_of_query(snapshot_sql(self.views, relations, self.entities), session))
+        return read_entities(self.entities, session)
+
+    def _gathered(self, session: Session, rows: EntityRows, views: Sequence[ViewJoin], shown: Bars) -> Iterator:  # type: ignore[type-arg]
+        with shown.waiting("gathering features"):
+            result = session.run(gather_sql(views)).to_arrow_reader(self.settings.batch_rows)
+        schema = pa.schema([*rows.schema, *list(result.schema)[1:]])
+        yield schema
+        advance = shown.add("history", rows.count)
+        for batch in beside(rows, result, schema):
+            yield batch
+            advance(batch.num_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Columns of the entity rows but the event time, and the range of the event times."""
+
+    keys: tuple[str, ...]
+    first: datetime | None
+    last: datetime | None
 
 
 def check_names(rows: EntityRows, views: Sequence[ViewPlan]) -> None:
@@ -63,35 +99,28 @@ def check_names(rows: EntityRows, views: Sequence[ViewPlan]) -> None:
     ColumnCollisionError
         A feature has the name of an entity column.
     """
-    rows.require(key.entity for view in views for key in view.keys)
-    columns = set(rows.table.column_names)
+    rows.require([key.entity for view in views for key in view.keys])
+    columns = set(rows.schema.names)
     twice = [feature.output for view in views for feature in view.features if feature.output in columns]
     if twice:
         raise ColumnCollisionError(twice)
 
 
 def join_views(
-    connection: duckdb.DuckDBPyConnection, rows: EntityRows, plans: Sequence[ViewPlan], settings: SessionSettings
+    session: Session, rows: EntityRows, plans: Sequence[ViewPlan], relations: Sequence[Relation]
 ) -> list[ViewJoin]:
-    """Make the entity table and open every source."""
+    """Make the entity table and say how each view joins to it."""
     keys = list(dict.fromkeys(key.entity for plan in plans for key in plan.keys))
-    rows.register(connection, keys)
     views = []
-    for number, plan in enumerate(plans):
-        relation = open_relation(connection, plan.source, plan.columns(), settings.repository)
-        unit = unit_of_view(plan, relation, rows.unit)
+    for number, (plan, relation) in enumerate(zip(plans, relations, strict=True)):
         key_sql = tuple(
-            comparable(key, f"e.k{keys.index(key.entity)}", rows.table.schema.field(key.entity).type, relation)
+            comparable(key, f"e.k{keys.index(key.entity)}", rows.schema.field(key.entity).type, relation)
             for key in plan.keys
         )
-        views.append(ViewJoin(number, plan, relation, unit, _time_sql(rows.unit, unit), key_sql))
+        unit = unit_of_view(plan, relation, rows.unit)
+        views.append(ViewJoin(number, plan, relation, unit, rescaled_sql("e.t", rows.unit, unit), key_sql))
+    rows.register(session, keys)
     return views
-
-
-def _time_sql(have: Unit, want: Unit) -> str:
-    if have is want:
-        return "e.t"
-    return f"(greatest(least(e.t, {_NANOSECOND_RANGE_US}), -{_NANOSECOND_RANGE_US}) * 1000)"
 
 
 def comparable(key: JoinKey, sql: str, entity: pa.DataType, relation: Relation) -> str:
@@ -103,6 +132,7 @@ def comparable(key: JoinKey, sql: str, entity: pa.DataType, relation: Relation) 
         One side is a text and the other is not: such keys never mean the same.
     """
     kind = relation.types[key.source]
+    entity = entity.value_type if pat.is_dictionary(entity) else entity
     textual = pat.is_string(entity) or pat.is_large_string(entity) or pat.is_string_view(entity)
     if textual != (kind == "VARCHAR") and not pat.is_null(entity):
         raise EntityFrameError(
@@ -115,17 +145,40 @@ def comparable(key: JoinKey, sql: str, entity: pa.DataType, relation: Relation) 
     return sql
 
 
-def beside_entities(entities: pa.Table, result: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """Yield the entity columns with the features beside them."""
-    schema = pa.schema([*entities.schema.remove_metadata(), *list(result.schema)[1:]])
-    position = 0
+def beside(rows: EntityRows, result: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield the entity columns with the features beside them.
+
+    Raises
+    ------
+    RowsLostError
+        The join did not return every entity row once and in order.
+    """
+    position, left = 0, Remainder(rows.batches())
     for batch in result:
-        rows = entities.slice(position, batch.num_rows)
-        position += batch.num_rows
-        columns = [_one_chunk(column) for column in rows.columns]
-        yield pa.RecordBatch.from_arrays([*columns, *batch.columns[1:]], schema=schema)
+        ids, count = batch.column(0), batch.num_rows
+        if count and (ids[0].as_py() != position or ids[-1].as_py() != position + count - 1):
+            raise RowsLostError(position, ids[0].as_py())
+        position += count
+        yield pa.RecordBatch.from_arrays([*left.take(count), *batch.columns[1:]], schema=schema)
+    if position != rows.count:
+        raise RowsLostError(rows.count, position)
 
 
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    combined = column.combine_chunks()
-    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
+class Remainder:
+    """A stream of batches from which any number of rows can be taken."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self._batches = batches
+        self._rest: pa.RecordBatch | None = None
+
+    def take(self, count: int) -> list[pa.Array]:
+        """Return the columns of the next `count` rows."""
+        parts = []
+        while count:
+            batch = self._rest if self._rest is not None else next(self._batches)
+            parts.append(batch.slice(0, count))
+            count -= parts[-1].num_rows
+            self._rest = batch.slice(parts[-1].num_rows) if parts[-1].num_rows < batch.num_rows else None
+        if len(parts) == 1:
+            return list(parts[0].columns)
+        return [pa.concat_arrays([part.column(i) for part in parts]) for i in range(parts[0].num_columns)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -14,6 +14,7 @@ from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMeta
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.saved_dataset import SavedDatasetStorage
 
+from likewise.stores.asof_history import Outline
 from likewise.stores.asof_source import file_source
 from likewise.stores.asof_write import persist_batches
 
@@ -33,7 +34,8 @@ class JobContext:
     repository: Path
     full_names: bool = False
     on_demand: Sequence[OnDemandFeatureView] = field(default_factory=list)
-    metadata: RetrievalMetadata | None = None
+    features: Sequence[str] = ()
+    outline: Callable[[], Outline] | None = None
 
 
 class AsofRetrievalJob(RetrievalJob):
@@ -77,10 +79,10 @@ class AsofRetrievalJob(RetrievalJob):
         """The on-demand views that Feast computes on the result."""
         return list(self._context.on_demand)
 
-    @cached_property
+    @property
     def metadata(self) -> RetrievalMetadata | None:
         """Feature references, keys and time range of the retrieval."""
-        return self._context.metadata
+        return None if self._context.outline is None else LateMetadata(self._context.features, self._context.outline)
 
     def persist(
         self,
@@ -108,8 +110,28 @@ def _as_batches(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Record
         yield from table.cast(first.schema).to_batches()
 
 
-def metadata_of(
-    features: Sequence[str], keys: Sequence[str], first: datetime | None, last: datetime | None
-) -> RetrievalMetadata:
-    """Return Feast's metadata of a retrieval."""
-    return RetrievalMetadata(list(features), list(keys), first, last)
+class LateMetadata(RetrievalMetadata):
+    """Feast's metadata, with what is only known by reading the entity rows read when asked for."""
+
+    def __init__(self, features: Sequence[str], outline: Callable[[], Outline]) -> None:
+        self.features = list(features)
+        self._outline = outline
+
+    @cached_property
+    def _known(self) -> Outline:
+        return self._outline()
+
+    @property
+    def keys(self) -> list[str]:  # type: ignore[override]
+        """Columns of the entity rows but the event time."""
+        return list(self._known.keys)
+
+    @property
+    def min_event_timestamp(self) -> datetime | None:  # type: ignore[override]
+        """First event time."""
+        return self._known.first
+
+    @property
+    def max_event_timestamp(self) -> datetime | None:  # type: ignore[override]
+        """Last event time."""
+        return self._known.last

@@ -19,15 +19,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import duckdb
-
-from likewise.stores.asof_session import quoted
+from likewise.stores.asof_session import Session, quoted
 from likewise.stores.asof_source import Relation
 from likewise.stores.asof_times import Unit, finest_unit, instant_sql
 from likewise.stores.asof_view import ViewPlan
 
 # Ranks below every created time: a row without one loses against a row that has one.
-_NEVER = -(2**63)
+_NEVER = -(2**63) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def unit_of_view(plan: ViewPlan, relation: Relation, entities: Unit) -> Unit:
     return max(units, key=lambda unit: unit.value)
 
 
-def build_match(connection: duckdb.DuckDBPyConnection, view: ViewJoin, *, known_only: bool) -> None:
+def build_match(session: Session, view: ViewJoin, *, known_only: bool) -> None:
     """Fill the match table of a view.
 
     Parameters
@@ -77,16 +75,16 @@ def build_match(connection: duckdb.DuckDBPyConnection, view: ViewJoin, *, known_
         Count created times: a fact exists from the later of its event and created time.
     """
     facts, frontier = f"facts_{view.number}", f"frontier_{view.number}"
-    connection.execute(f"CREATE TEMP TABLE {facts} AS {facts_sql(view, known_only=known_only)}")
+    session.run(f"CREATE TEMP TABLE {facts} AS {facts_sql(view, known_only=known_only)}")
     keys = [f"k{i}" for i in range(len(view.plan.keys))]
     by_created = known_only and view.plan.created is not None
-    if by_created or _has_ties(connection, facts, keys):
-        connection.execute(f"CREATE TEMP TABLE {frontier} AS {frontier_sql(facts, keys)}")
+    if by_created or _has_ties(session, facts, keys):
+        session.run(f"CREATE TEMP TABLE {frontier} AS {frontier_sql(facts, keys)}")
     else:
         frontier = facts
-    connection.execute(f"CREATE TEMP TABLE {view.match} AS {match_sql(view, frontier)}")
+    session.run(f"CREATE TEMP TABLE {view.match} AS {match_sql(view, frontier)}")
     for table in {facts, frontier}:
-        connection.execute(f"DROP TABLE {table}")
+        session.run(f"DROP TABLE {table}")
 
 
 def facts_sql(view: ViewJoin, *, known_only: bool) -> str:
@@ -106,9 +104,9 @@ def facts_sql(view: ViewJoin, *, known_only: bool) -> str:
     return f"SELECT *, {available} AS available FROM (SELECT {inner} FROM {relation.sql}) WHERE {condition}"
 
 
-def _has_ties(connection: duckdb.DuckDBPyConnection, facts: str, keys: Sequence[str]) -> bool:
+def _has_ties(session: Session, facts: str, keys: Sequence[str]) -> bool:
     grouped = ", ".join([*keys, "event"])
-    found = connection.execute(f"SELECT 1 FROM {facts} GROUP BY {grouped} HAVING count(*) > 1 LIMIT 1").fetchone()
+    found = session.run(f"SELECT 1 FROM {facts} GROUP BY {grouped} HAVING count(*) > 1 LIMIT 1").fetchone()
     return found is not None
 
 

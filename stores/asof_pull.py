@@ -12,11 +12,11 @@ from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
 from feast.infra.offline_stores.file_source import FileSource
 
 from likewise.stores.asof_session import SessionSettings, literal, open_session, quoted
-from likewise.stores.asof_source import Relation, open_relation
+from likewise.stores.asof_source import Relation, SourceColumns, open_relation
 from likewise.stores.asof_times import Unit, finest_unit, instant_sql
 
 # Ranks below every created time: a row without one loses against a row that has one.
-_NEVER = -(2**63)
+_NEVER = -(2**63) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,11 @@ class PullColumns:
     event: str
     created: str | None
 
-    def names(self) -> list[str]:
+    def read(self) -> SourceColumns:
         """Return them all, each once: keys, features, event time, created time."""
-        times = [self.event, *([self.created] if self.created else [])]
-        return list(dict.fromkeys([*self.keys, *self.features, *times]))
+        times = (self.event, self.created) if self.created else (self.event,)
+        names = dict.fromkeys([*self.keys, *self.features, *times]) if self.features else ()
+        return SourceColumns(tuple(names), times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,11 @@ class PullQuery:
         return Counted(rows, pa.RecordBatchReader.from_batches(schema, stream))
 
     def _stream(self) -> Iterator:  # type: ignore[type-arg]  # first (rows, schema), then batches
-        with open_session(self.settings) as connection:
-            relation = open_relation(connection, self.source, self.columns.names(), self.settings.repository)
-            connection.execute(f"CREATE TEMP TABLE chosen AS {self.chosen_sql(relation)}")
-            found = connection.execute("SELECT count(*) FROM chosen").fetchone()
-            result = connection.execute(self.gather_sql(relation)).to_arrow_reader(self.settings.batch_rows)
+        with open_session(self.settings) as session:
+            relation = open_relation(session, self.source, self.columns.read())
+            session.run(f"CREATE TEMP TABLE chosen AS {self.chosen_sql(relation)}")
+            found = session.run("SELECT count(*) FROM chosen").fetchone()
+            result = session.run(self.gather_sql(relation)).to_arrow_reader(self.settings.batch_rows)
             yield (found[0] if found else 0), result.schema
             yield from result
 
@@ -118,7 +119,7 @@ class PullQuery:
 
     def gather_sql(self, relation: Relation) -> str:
         """Return SQL for the columns of the chosen rows."""
-        names = self.columns.names() if self.columns.features else list(relation.types)
+        names = self.columns.read().names or list(relation.types)
         selected = [f"s.{quoted(name)}" for name in names]
         if not self.columns.keys:
             # Feast keys the rows of a view without entities by this constant.

@@ -27,9 +27,11 @@ class SessionSettings:
     spill_directory
         Where intermediate results go that exceed the limit; None means the system's temporary folder.
     repository
-        Folder of `feature_store.yaml`; relative paths in SQL entity queries start there.
+        Folder of `feature_store.yaml`; relative paths start there.
     batch_rows
         Rows of a record batch handed out.
+    progress
+        Show bars; None: when standard error is a terminal.
     """
 
     memory_limit: str | None = None
@@ -37,10 +39,30 @@ class SessionSettings:
     spill_directory: Path | None = None
     repository: Path = Path()
     batch_rows: int = 65_536
+    progress: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One retrieval's connection, its spill folder and its settings."""
+
+    connection: duckdb.DuckDBPyConnection
+    spill: Path
+    settings: SessionSettings
+
+    def run(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Execute a statement."""
+        return self.connection.execute(sql)
+
+    def types(self, relation: str) -> dict[str, str]:
+        """Return DuckDB type by column of what a FROM clause names."""
+        # Names come quoted and texts escaped: `relation` is ours.
+        described = self.run(f"DESCRIBE SELECT * FROM {relation}").fetchall()  # noqa: S608
+        return {str(row[0]): str(row[1]) for row in described}
 
 
 @contextmanager
-def open_session(settings: SessionSettings) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_session(settings: SessionSettings) -> Iterator[Session]:
     """Open a connection and remove its spill folder afterwards.
 
     Raises
@@ -53,9 +75,9 @@ def open_session(settings: SessionSettings) -> Iterator[duckdb.DuckDBPyConnectio
     spill = Path(tempfile.mkdtemp(prefix="likewise-spill-", dir=settings.spill_directory))
     try:
         with _connect(settings, spill) as connection:
-            yield connection
+            yield Session(connection, spill, settings)
     except duckdb.Error as error:
-        raise OfflineQueryError("the retrieval", str(error)) from error
+        raise OfflineQueryError(str(error)) from error
     finally:
         shutil.rmtree(spill, ignore_errors=True)
 

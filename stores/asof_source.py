@@ -1,21 +1,21 @@
 """Data sources as SQL relations whose rows have a number, so that a join can carry the number alone."""
 
-# ruff: noqa: S608 - SQL cannot take names as parameters; every name passes `quoted`, every text `literal`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlparse
 
-import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 from feast.data_format import ParquetFormat
 from feast.data_source import DataSource
 from feast.infra.offline_stores.file_source import FileSource
 
-from likewise.stores.asof_session import literal, quoted
+from likewise.stores.asof_paths import is_partitioned, is_url, parquet_files, resolve
+from likewise.stores.asof_session import Session, literal, quoted
+from likewise.stores.asof_times import Unit, unit_of
 from likewise.stores.errors import SourceColumnError, SourceError
 
 # Row number of a row in several files: file index above, row in its file below. 2**40 rows a file, 2**23 files.
@@ -34,7 +34,7 @@ class Relation:
     sql
         The relation, for a FROM clause.
     row
-        SQL of a BIGINT that numbers its rows: unique, the same at each scan, later in file order is larger.
+        SQL of a BIGINT that numbers its rows: unique, the same at each scan, larger later in file order.
     types
         DuckDB type by column.
     """
@@ -44,17 +44,21 @@ class Relation:
     row: str
     types: Mapping[str, str]
 
-    def require(self, columns: Sequence[str]) -> None:
-        """Check that columns are there.
 
-        Raises
-        ------
-        SourceColumnError
-            One or more are not.
-        """
-        missing = [column for column in columns if column not in self.types]
-        if missing:
-            raise SourceColumnError(self.name, missing, list(self.types))
+@dataclass(frozen=True, slots=True)
+class SourceColumns:
+    """The columns of a source that a retrieval reads.
+
+    Parameters
+    ----------
+    names
+        All of them; none means every column there is.
+    times
+        Those that are compared as instants.
+    """
+
+    names: tuple[str, ...]
+    times: tuple[str, ...]
 
 
 def file_source(source: DataSource | None, owner: str) -> FileSource:
@@ -73,23 +77,7 @@ def file_source(source: DataSource | None, owner: str) -> FileSource:
     return source
 
 
-def resolve(path: str, repository: Path) -> str:
-    """Return a path or URL with relative ones taken from the repository."""
-    if is_url(path):
-        return path
-    local = Path(path.removeprefix("file://"))
-    return str(local if local.is_absolute() else repository / local)
-
-
-def is_url(path: str) -> bool:
-    """Say whether a path names an object store or another remote place."""
-    parsed = urlparse(path)
-    return bool(parsed.netloc) or (parsed.scheme not in ("", "file") and len(parsed.scheme) > 1)
-
-
-def open_relation(
-    connection: duckdb.DuckDBPyConnection, source: FileSource, columns: Sequence[str], repository: Path
-) -> Relation:
+def open_relation(session: Session, source: FileSource, columns: SourceColumns) -> Relation:
     """Return a source as a relation that has `columns`.
 
     Raises
@@ -99,86 +87,85 @@ def open_relation(
     SourceColumnError
         A column is missing.
     """
-    path = resolve(source.path, repository)
+    name = source.name or source.path
+    path = resolve(source.path, session.settings.repository)
     if is_url(path):
-        return _staged(connection, source, columns, path)
-    return local_relation(connection, source.name or source.path, path, columns)
-
-
-def local_relation(
-    connection: duckdb.DuckDBPyConnection, name: str, path: str, columns: Sequence[str] = ()
-) -> Relation:
-    """Return a Parquet file, folder or pattern as a relation."""
+        return _staged(session, name, _remote(source, path), columns)
     files = parquet_files(path)
     if not files:
         raise SourceError(name, f"no Parquet file at {path}", "Write the data there or correct the path.")
-    hive = any("=" in part for file in files for part in Path(file).relative_to(_root(path)).parts[:-1])
+    if _below_microsecond(files, columns.times):
+        partitioning = "hive" if is_partitioned(path, files) else None
+        return _staged(session, name, ds.dataset(files, format="parquet", partitioning=partitioning), columns)
+    return _scanned(session, name, files, columns, hive=is_partitioned(path, files))
+
+
+def _scanned(session: Session, name: str, files: Sequence[str], columns: SourceColumns, *, hive: bool) -> Relation:
     listed = ", ".join(literal(file) for file in files)
     options = f"union_by_name = {str(len(files) > 1).lower()}, hive_partitioning = {str(hive).lower()}"
     sql = f"read_parquet([{listed}], {options})"
     row = "file_row_number"
     if len(files) > 1:
         row = f"(file_index::BIGINT * {1 << ROWS_PER_FILE_BITS} + file_row_number)"
-    relation = Relation(name, sql, row, column_types(connection, sql))
-    relation.require(columns)
-    return relation
+    types = session.types(sql)
+    _require(name, columns.names, list(types))
+    return Relation(name, sql, row, types)
 
 
-def column_types(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
-    """Return DuckDB type by column of a relation."""
-    described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-    return {str(row[0]): str(row[1]) for row in described}
+def _require(name: str, wanted: Sequence[str], present: Sequence[str]) -> None:
+    missing = [column for column in wanted if column not in present]
+    if missing:
+        raise SourceColumnError(name, missing, present)
 
 
-def parquet_files(path: str) -> list[str]:
-    """Return the files that a local path means, in the order of their names."""
-    local = Path(path)
-    if local.is_file():
-        return [path]
-    if local.is_dir():
-        return sorted(str(file) for file in local.rglob("*") if _is_data(file, local))
-    if any(character in path for character in "*?["):
-        root = _root(path)
-        return sorted(str(file) for file in root.glob(str(local.relative_to(root))) if file.is_file())
-    return []
+def _below_microsecond(files: Sequence[str], times: Sequence[str]) -> bool:
+    """Say whether a zoned time is finer than a microsecond: DuckDB 1.5 would cut it off."""
+    for file in files:
+        schema = pq.read_schema(file)
+        fine = [name for name in times if name in schema.names and _zoned_nanoseconds(schema.field(name).type)]
+        if fine and any(unit_of(column) is Unit.NANOSECOND for column in pq.read_table(file, columns=fine).columns):
+            return True
+    return False
 
 
-def _is_data(file: Path, root: Path) -> bool:
-    hidden = any(part.startswith((".", "_")) for part in file.relative_to(root).parts)
-    return file.suffix in (".parquet", ".pq") and not hidden and file.is_file()
+def _zoned_nanoseconds(kind: pa.DataType) -> bool:
+    return pa.types.is_timestamp(kind) and kind.unit == "ns" and kind.tz is not None
 
 
-def _root(path: str) -> Path:
-    local = Path(path)
-    if not any(character in path for character in "*?["):
-        return local if local.is_dir() else local.parent
-    while any(character in str(local) for character in "*?["):
-        local = local.parent
-    return local
-
-
-def _staged(connection: duckdb.DuckDBPyConnection, source: FileSource, columns: Sequence[str], path: str) -> Relation:
-    """Copy the needed columns of a remote source into a table that spills; DuckDB alone would need an extension."""
-    name = source.name or source.path
+def _remote(source: FileSource, path: str) -> ds.Dataset:
     filesystem, inside = FileSource.create_filesystem_and_path(
         path, source.s3_endpoint_override or "", resolved_credentials=source.resolve_credentials()
     )
-    data = ds.dataset(inside, filesystem=filesystem, format="parquet", partitioning="hive")
-    missing = [column for column in columns if column not in data.schema.names]
-    if missing:
-        raise SourceColumnError(name, missing, data.schema.names)
-    table = f"staged_{abs(hash((path, tuple(columns)))):x}"
-    schema = pa.schema([data.schema.field(column) for column in columns]).append(pa.field(STAGED_ROW, pa.int64()))
-    reader = pa.RecordBatchReader.from_batches(schema, _numbered(data, list(columns), schema))
-    connection.register("staged_reader", reader)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(table)} AS SELECT * FROM staged_reader")
-    connection.unregister("staged_reader")
-    return Relation(name, quoted(table), STAGED_ROW, column_types(connection, quoted(table)))
+    try:
+        return ds.dataset(inside, filesystem=filesystem, format="parquet", partitioning="hive")
+    except (OSError, pa.ArrowInvalid) as error:
+        raise SourceError(source.name or path, str(error), "Check the address and the credentials.") from error
 
 
-def _numbered(data: ds.Dataset, columns: list[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _staged(session: Session, name: str, data: ds.Dataset, columns: SourceColumns) -> Relation:
+    """Copy the needed columns into a table that spills: what DuckDB alone would read wrongly or not at all."""
+    wanted = list(columns.names) or data.schema.names
+    _require(name, wanted, data.schema.names)
+    fields = [_exact(data.schema.field(column)) for column in wanted]
+    schema = pa.schema([*fields, pa.field(STAGED_ROW, pa.int64())])
+    table = quoted(f"staged {len(session.run('SHOW TABLES').fetchall())} {name}")
+    session.connection.register("staged_reader", pa.RecordBatchReader.from_batches(schema, _numbered(data, schema)))
+    session.run(f"CREATE TEMP TABLE {table} AS SELECT * FROM staged_reader")  # noqa: S608 - quoted above
+    session.connection.unregister("staged_reader")
+    types = session.types(table)
+    types.pop(STAGED_ROW)
+    return Relation(name, table, STAGED_ROW, types)
+
+
+def _exact(field: pa.Field) -> pa.Field:
+    """Return a zoned nanosecond field as a naive one: DuckDB keeps the nanoseconds of naive times only."""
+    return field.with_type(pa.timestamp("ns")) if _zoned_nanoseconds(field.type) else field
+
+
+def _numbered(data: ds.Dataset, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     row = 0
-    for batch in data.to_batches(columns=columns):
-        numbers = pa.array(range(row, row + batch.num_rows), pa.int64())
+    for batch in data.to_batches(columns=schema.names[:-1]):
+        numbers = pa.array(np.arange(row, row + batch.num_rows, dtype=np.int64))
         row += batch.num_rows
-        yield pa.RecordBatch.from_arrays([*batch.columns, numbers], schema=schema)
+        columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=False)]
+        yield pa.RecordBatch.from_arrays([*columns, numbers], schema=schema)

@@ -54,10 +54,24 @@ def instant_sql(source: str, types: Mapping[str, str], column: str, unit: Unit) 
         raise SourceTimeError(source, column, kind)
     if unit is Unit.MICROSECOND:
         return f"epoch_us({name})"
-    return f"(greatest(least(epoch_us({name}), {_NANOSECOND_RANGE_US}), -{_NANOSECOND_RANGE_US}) * 1000)"
+    return _to_nanoseconds(f"epoch_us({name})")
 
 
-def as_utc(owner: str, column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+def rescaled_sql(sql: str, have: Unit, want: Unit) -> str:
+    """Return SQL of an integer instant in `want`, which is no coarser than `have`."""
+    return sql if have is want else _to_nanoseconds(sql)
+
+
+def _to_nanoseconds(sql: str) -> str:
+    return f"(greatest(least({sql}, {_NANOSECOND_RANGE_US}), -{_NANOSECOND_RANGE_US}) * 1000)"
+
+
+def utc_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type of `as_utc` of a column."""
+    return pa.timestamp(kind.unit if pa.types.is_timestamp(kind) else "us", "UTC")
+
+
+def as_utc(owner: str, column: str, values: pa.Array) -> pa.Array:
     """Return a time column as zoned timestamps in UTC; its unit stays, naive times are taken as UTC.
 
     Raises
@@ -75,7 +89,7 @@ def as_utc(owner: str, column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
     raise SourceTimeError(owner, column, str(kind))
 
 
-def _parsed(owner: str, column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+def _parsed(owner: str, column: str, values: pa.Array) -> pa.Array:
     zoned = pc.match_substring_regex(values, r"(Z|[+-]\d\d:?\d\d)$")
     try:
         aware = pc.if_else(zoned, values, None).cast(pa.timestamp("us", "UTC"))
@@ -85,7 +99,7 @@ def _parsed(owner: str, column: str, values: pa.ChunkedArray) -> pa.ChunkedArray
     return pc.coalesce(aware, naive)
 
 
-def unit_of(values: pa.ChunkedArray) -> Unit:
+def unit_of(values: pa.Array) -> Unit:
     """Return nanoseconds when UTC timestamps have a part below the microsecond, else microseconds."""
     if values.type.unit != "ns":
         return Unit.MICROSECOND
@@ -94,7 +108,7 @@ def unit_of(values: pa.ChunkedArray) -> Unit:
     return Unit.NANOSECOND if pc.any(pc.not_equal(below, 0)).as_py() else Unit.MICROSECOND
 
 
-def integers(values: pa.ChunkedArray, unit: Unit) -> pa.ChunkedArray:
+def integers(values: pa.Array, unit: Unit) -> pa.Array:
     """Return UTC timestamps as int64 in `unit`; one that leaves the range is an error of Arrow's."""
     name = "ns" if unit is Unit.NANOSECOND else "us"
     return values.cast(pa.timestamp(name, "UTC")).cast(pa.int64())

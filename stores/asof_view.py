@@ -12,7 +12,7 @@ from feast.feature_view import DUMMY_ENTITY_ID, FeatureView
 from feast.infra.offline_stores.file_source import FileSource
 from feast.on_demand_feature_view import OnDemandFeatureView
 
-from likewise.stores.asof_source import file_source
+from likewise.stores.asof_source import SourceColumns, file_source
 from likewise.stores.errors import ColumnCollisionError, FeatureReferenceError, SourceError
 
 
@@ -50,10 +50,11 @@ class ViewPlan:
     created: str | None
     ttl: timedelta | None
 
-    def columns(self) -> list[str]:
+    def columns(self) -> SourceColumns:
         """Return the source columns that are read, each once."""
         names = [key.source for key in self.keys] + [feature.source for feature in self.features]
-        return list(dict.fromkeys([*names, self.event, *([self.created] if self.created else [])]))
+        times = (self.event, self.created) if self.created else (self.event,)
+        return SourceColumns(tuple(dict.fromkeys([*names, *times])), times)
 
 
 def plan_views(views: Sequence[FeatureView], refs: Sequence[str], *, full_names: bool) -> tuple[ViewPlan, ...]:

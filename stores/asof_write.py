@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from feast.feature_logging import LoggingConfig
 from feast.infra.offline_stores.file_source import FileLoggingDestination, FileSource
 
-from likewise.stores.asof_source import resolve
+from likewise.stores.asof_paths import is_single_file, resolve
 from likewise.stores.errors import OfflineWriteError
 
 Progress = Callable[[int], Any] | None
@@ -31,7 +31,7 @@ def persist_batches(batches: pa.RecordBatchReader, target: FileSource, repositor
     filesystem, path = filesystem_of(resolve(target.path, repository), target.s3_endpoint_override)
     if filesystem.get_file_info(path).type is not pyarrow.fs.FileType.NotFound and not overwrite:
         raise OfflineWriteError(target.path, "it exists", "Allow overwriting (allow_overwrite=True) or name another.")
-    if path.endswith((".parquet", ".pq")):
+    if is_single_file(path):
         _write_file(batches, filesystem, path)
     else:
         ds.write_dataset(
@@ -102,7 +102,7 @@ def conform(table: pa.Table, schema: pa.Schema, target: str) -> pa.Table:
 
 
 def _new_file(table: pa.Table, filesystem: pyarrow.fs.FileSystem, path: str) -> None:
-    single = path.endswith((".parquet", ".pq"))
+    single = is_single_file(path)
     _write_file(_reader(table), filesystem, path if single else f"{path}/part-{uuid.uuid4().hex}.parquet")
 
 

@@ -92,9 +92,23 @@ class OfflineWriteError(StoreError):
 class OfflineQueryError(StoreError):
     """DuckDB could not carry out a join or a read."""
 
-    def __init__(self, what: str, reason: str) -> None:
-        self.what, self.reason = what, reason
-        super().__init__(f"{what} failed in DuckDB: {reason}")
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"DuckDB could not do it: {reason}. If it ran out of memory or disk, see memory_limit, threads and "
+            "spill_directory of offline_store in feature_store.yaml."
+        )
+
+
+class RowsLostError(StoreError):
+    """A join did not give back every entity row once, in order."""
+
+    def __init__(self, expected: int, got: int) -> None:
+        self.expected, self.got = expected, got
+        super().__init__(
+            f"the join returned entity row {got} where {expected} was due. The entity rows changed while they were "
+            "read, or this is a fault of the store: run it again, and report it if it stays."
+        )
 
 
 class MaterializationError(StoreError):

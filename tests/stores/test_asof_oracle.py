@@ -1,0 +1,151 @@
+"""The point-in-time join against an oracle that looks at every pair of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from feast import FileSource
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from likewise.stores.asof_history import HistoryQuery
+from likewise.stores.asof_session import SessionSettings
+from likewise.stores.asof_view import FeatureColumn, JoinKey, ViewPlan
+
+DAY_NS = 86_400_000_000_000
+BASE_NS = 15_706 * DAY_NS
+PER_UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A row of a source; times in ns."""
+
+    key: tuple[object, ...]
+    event: int | None
+    created: int | None
+    value: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """A source, entity rows, and how both are written and joined."""
+
+    facts: tuple[Fact, ...]
+    entities: tuple[tuple[tuple[object, ...], int], ...]
+    units: tuple[str, str]
+    zones: tuple[str | None, str | None]
+    ttl: timedelta | None
+    known_only: bool
+    has_created: bool
+    keys: int
+    files: int
+
+
+def answer(case: Case, key: tuple[object, ...], instant: int) -> int | None:
+    """Return the value of the best fact that existed and was fresh, by looking at each."""
+    best: tuple[int, int, int] | None = None
+    found = None
+    for position, fact in enumerate(case.facts):
+        if fact.event is None or fact.event > instant or any(part is None for part in key) or fact.key != key:
+            continue
+        created = fact.created if case.has_created else None
+        if case.known_only and case.has_created and (created is None or created > instant):
+            continue
+        if case.ttl and fact.event + int(case.ttl.total_seconds() * 10**9) < instant:
+            continue
+        rank = (fact.event, -(2**63) if created is None else created, position)
+        if best is None or rank > best:
+            best, found = rank, fact.value
+    return found
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Draw few keys and few instants, so that ties, late facts and stale facts are common."""
+    units = (draw(st.sampled_from(list(PER_UNIT))), draw(st.sampled_from(list(PER_UNIT))))
+    step = draw(st.sampled_from([1, 1000, 10**9]))
+    keys = draw(st.integers(0, 2))
+    one_key = st.tuples(*[st.one_of(st.integers(0, 1), st.none()), st.sampled_from(["a", "b"])][:keys])
+
+    def instant(unit: str) -> st.SearchStrategy[int]:
+        size = max(step, PER_UNIT[unit])
+        return st.integers(0, 6).map(lambda i: BASE_NS + i * size)
+
+    fact = st.builds(
+        Fact, one_key, st.one_of(instant(units[0]), st.none()), st.one_of(instant(units[0]), st.none()), st.just(0)
+    )
+    facts = draw(st.lists(fact, max_size=12))
+    return Case(
+        facts=tuple(Fact(f.key, f.event, f.created, i) for i, f in enumerate(facts)),
+        entities=tuple(draw(st.lists(st.tuples(one_key, instant(units[1])), max_size=8))),
+        units=units,
+        zones=(draw(st.sampled_from([None, "UTC"])), draw(st.sampled_from([None, "UTC", "America/New_York"]))),
+        ttl=draw(st.sampled_from([None, timedelta(seconds=2), timedelta(microseconds=3)])),
+        known_only=draw(st.booleans()),
+        has_created=draw(st.booleans()),
+        keys=keys,
+        files=draw(st.integers(1, 3)),
+    )
+
+
+def times(values: list[int | None], unit: str, zone: str | None) -> pa.Array:
+    # A naive column holds UTC, whatever zone a zoned one would have.
+    return pa.array([None if v is None else v // PER_UNIT[unit] for v in values], pa.int64()).cast(
+        pa.timestamp(unit, zone)
+    )
+
+
+def key_columns(keys: list[tuple[object, ...]], count: int) -> dict[str, pa.Array]:
+    types = [pa.int64(), pa.string()]
+    return {f"key{i}": pa.array([key[i] for key in keys], types[i]) for i in range(count)}
+
+
+def written(case: Case, folder: Path) -> ViewPlan:
+    unit, zone = case.units[0], case.zones[0]
+    columns = key_columns([fact.key for fact in case.facts], case.keys)
+    columns["event"] = times([fact.event for fact in case.facts], unit, zone)
+    columns["created"] = times([fact.created for fact in case.facts], unit, zone)
+    columns["value"] = pa.array([fact.value for fact in case.facts], pa.int64())
+    table = pa.table(columns)
+    size = -(-table.num_rows // case.files)
+    for number in range(case.files):
+        pq.write_table(table.slice(number * size, size), folder / f"part{number}.parquet")
+    return ViewPlan(
+        name="facts",
+        source=FileSource(path=str(folder), timestamp_field="event"),
+        keys=tuple(JoinKey(f"key{i}", f"key{i}") for i in range(case.keys)),
+        features=(FeatureColumn("value", "value"),),
+        event="event",
+        created="created" if case.has_created else None,
+        ttl=case.ttl,
+    )
+
+
+@settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(case=cases())
+def test_join_is_the_oracles(case: Case, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Every entity row comes back once, in order, with the value that an exhaustive search finds.
+
+    Over composite keys, missing keys, views without keys, ties of event and created time, missing times, late
+    facts, TTLs, seconds to nanoseconds, zoned and naive, one file and several.
+    """
+    plan = written(case, tmp_path_factory.mktemp("facts"))
+    entities = pa.table(
+        {
+            "position": pa.array(range(len(case.entities)), pa.int64()),
+            "event_timestamp": times([instant for _, instant in case.entities], case.units[1], case.zones[1]),
+            **key_columns([key for key, _ in case.entities], case.keys),
+        }
+    )
+    query = HistoryQuery(SessionSettings(threads=1, batch_rows=3), (plan,), entities, known_only=case.known_only)
+    result = query.batches().read_all()
+    assert result["position"].to_pylist() == list(range(len(case.entities)))
+    assert result["value"].to_pylist() == [answer(case, key, instant) for key, instant in case.entities]
