@@ -1,6 +1,6 @@
 """Decoded rows to the columns that transforms read: whole blocks of one type at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from likewise.stores.packed_decode import DecodedRows, converted
 from likewise.stores.packed_encode import Bits, Cells
 from likewise.stores.packed_errors import UnsupportedTypeError
 from likewise.stores.packed_fetch import Part, ViewBatch
-from likewise.stores.packed_schema import ARRAYS, BLOBS, FIXED, NO_TIME, STRING_ARRAYS, TEXTS, FieldType
+from likewise.stores.packed_schema import ARRAYS, BLOBS, FIXED, NO_TIME, STRING_ARRAYS, TEXTS, FieldType, RowSchema
 from likewise.transforms.columns import EXACT_INTEGER, Column, LogicalType
 
 _NUMBERS: Final = (FieldType.DOUBLE, FieldType.FLOAT, FieldType.INT64, FieldType.INT32, FieldType.BOOL)
@@ -64,37 +64,85 @@ def logical_type(where: str, kind: FieldType) -> LogicalType:
     raise UnsupportedTypeError(where, f"Feast type {kind.name}", "a number, boolean, text, bytes, time or list of one")
 
 
-def columns_of(batch: ViewBatch, wanted: Sequence[Wanted], hidden: Bits | None) -> dict[str, Column]:
-    """Return the wanted columns of a view's answer, in the order wanted.
+@dataclass(frozen=True, slots=True)
+class _NumberGroup:
+    """Wanted columns that lie side by side in the rows of one schema."""
 
-    Parameters
-    ----------
-    hidden
-        (n,) bool: rows whose values count as missing (too old); None when there are none.
-    """
-    if len(batch.parts) == 1 and batch.parts[0].places is None:
-        return _direct(batch.parts[0].decoded, wanted, hidden)
-    return {feature.name: _scattered(batch, feature, hidden) for feature in wanted}
+    kind: FieldType
+    names: tuple[str, ...]
+    # Places in the group's block; None when they are all of it, in order.
+    rows: tuple[int, ...] | None
 
 
-def _direct(decoded: DecodedRows, wanted: Sequence[Wanted], hidden: Bits | None) -> dict[str, Column]:
-    """Take columns out of one schema's rows: numbers by block, the rest one by one."""
-    schema = decoded.schema
-    blocks: dict[FieldType, npt.NDArray[np.float64]] = {}
-    columns: dict[str, Column] = {}
+@dataclass(frozen=True, slots=True)
+class _Picking:
+    """How the wanted columns are taken from rows of one schema."""
+
+    groups: tuple[_NumberGroup, ...]
+    singles: tuple[Wanted, ...]
+
+
+class ColumnPicker:
+    """Takes the wanted columns out of a view's answers; what follows from a schema is worked out once."""
+
+    def __init__(self, wanted: Sequence[Wanted]) -> None:
+        self.wanted = tuple(wanted)
+        self._pickings: dict[bytes, _Picking] = {}
+
+    def columns(self, batch: ViewBatch, hidden: Bits | None) -> dict[str, Column]:
+        """Return the wanted columns in the order wanted.
+
+        Parameters
+        ----------
+        hidden
+            (n,) bool: rows whose values count as missing (too old); None when there are none.
+        """
+        if not batch.parts:
+            return {feature.name: absent_column(feature.type, batch.n) for feature in self.wanted}
+        if len(batch.parts) == 1 and batch.parts[0].places is None:
+            return self._direct(batch.parts[0].decoded, hidden)
+        return {feature.name: _scattered(batch, feature, hidden) for feature in self.wanted}
+
+    def _direct(self, decoded: DecodedRows, hidden: Bits | None) -> dict[str, Column]:
+        """Take columns out of one schema's rows: numbers by block, the rest one by one."""
+        schema = decoded.schema
+        picking = self._pickings.get(schema.fingerprint)
+        if picking is None:
+            picking = self._pickings[schema.fingerprint] = _picking(schema, self.wanted)
+        found: dict[str, Column] = {}
+        for group in picking.groups:
+            found.update(_group_columns(decoded, group, hidden))
+        for feature in picking.singles:
+            found[feature.name] = _single(decoded, schema.positions.get(feature.name), feature.type, hidden)
+        return {feature.name: found[feature.name] for feature in self.wanted}
+
+
+def _picking(schema: RowSchema, wanted: Sequence[Wanted]) -> _Picking:
+    grouped: dict[FieldType, list[tuple[str, int]]] = {}
+    singles = []
     for feature in wanted:
         place = schema.positions.get(feature.name)
-        kind = feature.type
-        if place is None or schema.fields[place].type is not kind or kind not in _NUMBERS:
-            columns[feature.name] = _single(decoded, place, kind, hidden)
-            continue
-        if kind not in blocks:
-            blocks[kind] = _number_block(decoded, kind, hidden)
-        first = schema.groups[kind][0]
-        columns[feature.name] = Column(_SCALARS[kind], blocks[kind][place - first])
-        if kind is FieldType.INT64:
-            columns[feature.name] = _with_long_integers(decoded, place, columns[feature.name])
-    return columns
+        if place is None or schema.fields[place].type is not feature.type or feature.type not in _NUMBERS:
+            singles.append(feature)
+        else:
+            grouped.setdefault(feature.type, []).append((feature.name, place - schema.groups[feature.type][0]))
+    groups = []
+    for kind, found in grouped.items():
+        rows = tuple(row for _, row in found)
+        complete = rows == tuple(range(schema.groups[kind][1]))
+        groups.append(_NumberGroup(kind, tuple(name for name, _ in found), None if complete else rows))
+    return _Picking(tuple(groups), tuple(singles))
+
+
+def _group_columns(decoded: DecodedRows, group: _NumberGroup, hidden: Bits | None) -> Iterator[tuple[str, Column]]:
+    block, logical = _number_block(decoded, group.kind, hidden), _SCALARS[group.kind]
+    values = list(block) if group.rows is None else [block[row] for row in group.rows]
+    columns = [Column(logical, column) for column in values]
+    if group.kind is FieldType.INT64 and (np.abs(block) > EXACT_INTEGER).any():
+        first = decoded.schema.groups[group.kind][0]
+        rows = range(len(columns)) if group.rows is None else group.rows
+        columns = [_with_long_integers(decoded, first + row, column) for row, column in zip(rows, columns, strict=True)]
+    return zip(group.names, columns, strict=True)
 
 
 def _number_block(decoded: DecodedRows, kind: FieldType, hidden: Bits | None) -> npt.NDArray[np.float64]:

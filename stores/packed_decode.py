@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -115,27 +115,49 @@ def fingerprint_of(row: bytes, key: bytes) -> bytes:
     return row[1 : 1 + FINGERPRINT_BYTES]
 
 
-def decode_rows(schema: RowSchema, rows: Sequence[bytes], keys: Sequence[bytes]) -> DecodedRows:
-    """Return n rows that all claim to be of `schema`, checked.
+def rows_if_all_of(schema: RowSchema, rows: Sequence[bytes], keys: Sequence[bytes]) -> DecodedRows | None:
+    """Return n rows, checked, if every one of them is of `schema`; else None, and nothing is said of them.
 
     Raises
     ------
     CorruptRowError
-        A row is of another schema, of a wrong length, or fails its check; the error names its key.
+        All rows claim to be of `schema` and one fails its check.
     """
     width = schema.width
-    sizes = [len(row) for row in rows]
+    sizes = list(map(len, rows))
     if schema.variable_count:
-        if rows and min(sizes) < width:
-            _refuse(rows, keys, [size < width for size in sizes], f"shorter than {width} bytes")
+        if min(sizes) < width:
+            return None
         joined = b"".join([row[:width] for row in rows])
     else:
         if sizes.count(width) != len(sizes):
-            _refuse(rows, keys, [size != width for size in sizes], f"expected {width} bytes")
+            return None
         joined = b"".join(rows)
     record: Record = np.frombuffer(joined, schema.record)
-    wrong = fixed_checks(record, width) != record["check"]
-    wrong |= record.view("<u8")[:: width // 8] != schema.marks
+    if (record.view("<u8")[:: width // 8] != schema.mark).any():
+        return None
+    return _checked(schema, record, rows, keys)
+
+
+def decode_rows(schema: RowSchema, rows: Sequence[bytes], keys: Sequence[bytes]) -> DecodedRows:
+    """Return n rows that all begin as rows of `schema` do, checked.
+
+    Raises
+    ------
+    CorruptRowError
+        A row is of a wrong length or fails its check; the error names its key.
+    """
+    decoded = rows_if_all_of(schema, rows, keys)
+    if decoded is None:
+        width, exact = schema.width, not schema.variable_count
+        _refuse(
+            rows, keys, [len(row) < width or (exact and len(row) != width) for row in rows], f"expected {width} bytes"
+        )
+    return decoded
+
+
+def _checked(schema: RowSchema, record: Record, rows: Sequence[bytes], keys: Sequence[bytes]) -> DecodedRows:
+    wrong = fixed_checks(record, schema.width) != record["check"]
     if wrong.any():
         _refuse(rows, keys, wrong.tolist(), "its check does not match its bytes")
     if schema.variable_count:
@@ -154,7 +176,7 @@ def _check_tails(schema: RowSchema, record: Record, rows: Sequence[bytes], keys:
         _refuse(rows, keys, wrong, "the check of its tail does not match its bytes")
 
 
-def _refuse(rows: Sequence[bytes], keys: Sequence[bytes], wrong: Sequence[bool], reason: str) -> None:
+def _refuse(rows: Sequence[bytes], keys: Sequence[bytes], wrong: Sequence[bool], reason: str) -> NoReturn:
     key, row = next(compress(zip(keys, rows, strict=True), wrong))
     raise CorruptRowError(key, f"{reason} ({len(row)} bytes)")
 

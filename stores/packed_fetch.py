@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from likewise.stores.packed_decode import DecodedRows, decode_rows, fingerprint_of
+from likewise.stores.packed_decode import DecodedRows, decode_rows, fingerprint_of, rows_if_all_of
 from likewise.stores.packed_encode import Bits, RowTimes, Times, encode_rows
 from likewise.stores.packed_errors import CorruptRowError, UnknownSchemaError
 from likewise.stores.packed_keys import schemas_key
-from likewise.stores.packed_schema import FORMAT, NO_TIME, RowSchema, parse_schema
+from likewise.stores.packed_schema import NO_TIME, RowSchema, parse_schema
 
 _PRESENT: Final = 1
 _NOT_FOUND: Final = 3
@@ -82,6 +82,7 @@ class SchemaBook:
     def __init__(self, project: str) -> None:
         self.key = schemas_key(project)
         self._known: dict[bytes, RowSchema] = {}
+        self._absent: dict[bytes, bytes] = {}
 
     def add(self, schema: RowSchema) -> None:
         """Remember a schema that this process itself writes or declares."""
@@ -95,15 +96,6 @@ class SchemaBook:
             except ValueError:
                 continue
 
-    def get(self, fingerprint: bytes) -> RowSchema | None:
-        """Return a known schema."""
-        return self._known.get(fingerprint)
-
-    def lacks(self, values: Sequence[bytes | None]) -> bool:
-        """Return whether some value may be a row of a schema not yet known."""
-        marks = {value[:8] for value in values if value is not None}
-        return any(mark[1:] not in self._known for mark in marks if mark[:1] == bytes([FORMAT]))
-
     def require(self, fingerprint: bytes, key: bytes) -> RowSchema:
         """Return the schema of the row at `key`.
 
@@ -116,6 +108,13 @@ class SchemaBook:
         if schema is None:
             raise UnknownSchemaError(key, fingerprint.hex(), self.key)
         return schema
+
+    def absent_row(self, schema: RowSchema) -> bytes:
+        """Return a row of nulls that passes every check, to stand where no row was found."""
+        if schema.fingerprint not in self._absent:
+            unknown = np.full(1, NO_TIME)
+            self._absent[schema.fingerprint] = encode_rows(schema, RowTimes(unknown, unknown), {})[0]
+        return self._absent[schema.fingerprint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,32 +135,30 @@ def view_batch(
     CorruptRowError, UnknownSchemaError
         A value is no row, or of a schema that nobody knows.
     """
-    n = len(values)
-    marks = {value[:8] for value in values if value is not None}
-    if len(marks) == 1:
-        fingerprint = fingerprint_of(*_first(values, keys))
-        schema = book.require(fingerprint, _first(values, keys)[1])
-        if _is_owned(schema, owner):
-            return _uniform(schema, values, keys)
-    return _mixed(book, owner, values, keys) if marks else ViewBatch(n, (), np.zeros(n, np.bool_))
-
-
-def _first(values: Sequence[bytes | None], keys: Sequence[bytes | None]) -> tuple[bytes, bytes]:
-    return next((value, key or b"") for value, key in zip(values, keys, strict=True) if value is not None)
+    first = next((place for place, value in enumerate(values) if value is not None), None)
+    if first is None:
+        return ViewBatch(len(values), (), np.zeros(len(values), np.bool_))
+    key = keys[first] or b""
+    schema = book.require(fingerprint_of(values[first] or b"", key), key)
+    uniform = _uniform(book, schema, values, keys) if _is_owned(schema, owner) else None
+    return uniform or _mixed(book, owner, values, keys)
 
 
 def _is_owned(schema: RowSchema, owner: Owner) -> bool:
     return schema.view == owner.view and schema.join_keys == owner.join_keys
 
 
-def _uniform(schema: RowSchema, values: Sequence[bytes | None], keys: Sequence[bytes | None]) -> ViewBatch:
-    n, found = len(values), None
+def _uniform(
+    book: SchemaBook, schema: RowSchema, values: Sequence[bytes | None], keys: Sequence[bytes | None]
+) -> ViewBatch | None:
+    """Return the answer when all rows are of one schema, the usual case; else None."""
+    found = None
     if None in values:
-        found = np.fromiter((value is not None for value in values), np.bool_, n)
-        absent = absent_row(schema)
+        found = np.fromiter((value is not None for value in values), np.bool_, len(values))
+        absent = book.absent_row(schema)
         values = [absent if value is None else value for value in values]
-    decoded = decode_rows(schema, values, keys)  # type: ignore[arg-type]
-    return ViewBatch(n, (Part(decoded, None),), found)
+    decoded = rows_if_all_of(schema, values, keys)  # type: ignore[arg-type]
+    return None if decoded is None else ViewBatch(len(values), (Part(decoded, None),), found)
 
 
 def _mixed(book: SchemaBook, owner: Owner, values: Sequence[bytes | None], keys: Sequence[bytes | None]) -> ViewBatch:
@@ -195,9 +192,3 @@ def _part(
     rows = [values[place] for place in where]
     decoded = decode_rows(schema, rows, [keys[place] for place in where])  # type: ignore[misc,arg-type]
     return Part(decoded, np.array(where, np.intp))
-
-
-def absent_row(schema: RowSchema) -> bytes:
-    """Return a row of nulls that passes every check, to stand where no row was found."""
-    unknown = np.full(1, NO_TIME)
-    return encode_rows(schema, RowTimes(unknown, unknown), {})[0]

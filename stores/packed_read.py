@@ -11,9 +11,9 @@ from redis.exceptions import RedisError
 
 from likewise.stores.clock import Clock
 from likewise.stores.packed_clients import AsyncClient, SyncClient
-from likewise.stores.packed_columns import Wanted, absent_column, columns_of, feature_nulls, logical_type
+from likewise.stores.packed_columns import ColumnPicker, Wanted, feature_nulls, logical_type
 from likewise.stores.packed_encode import Bits, Times
-from likewise.stores.packed_errors import RedisUnreachableError
+from likewise.stores.packed_errors import RedisUnreachableError, UnknownSchemaError
 from likewise.stores.packed_fetch import Owner, SchemaBook, ViewBatch, view_batch
 from likewise.stores.packed_keys import entity_texts, request_values, view_prefix
 from likewise.stores.packed_schema import FieldType
@@ -110,7 +110,7 @@ class _Plan:
     owner: Owner
     # Names in requests, ordered as the view's own names sort: the order inside its Redis keys.
     request_keys: tuple[str, ...]
-    wanted: tuple[Wanted, ...]
+    picker: ColumnPicker
     max_age: int | None
     report_only: bool
 
@@ -155,7 +155,9 @@ class PackedReader:
             raise TypeError("this PackedReader has no sync client; use read_async or pass client=")
         try:
             values = fetch(self._client, wanted)
-            if self._book.lacks(values):
+            try:
+                return self._answer(values, places)
+            except UnknownSchemaError:
                 self._book.learn(self._client.hgetall(self._book.key))
         except RedisError as error:
             raise RedisUnreachableError("the feature store", str(error)) from error
@@ -168,7 +170,9 @@ class PackedReader:
             raise TypeError("this PackedReader has no asyncio client; use read or pass async_client=")
         try:
             values = await fetch_async(self._async_client, wanted)
-            if self._book.lacks(values):
+            try:
+                return self._answer(values, places)
+            except UnknownSchemaError:
                 self._book.learn(await self._async_client.hgetall(self._book.key))
         except RedisError as error:
             raise RedisUnreachableError("the feature store", str(error)) from error
@@ -196,12 +200,9 @@ class PackedReader:
         statuses = batch.row_statuses(now, plan.max_age)
         old = statuses == OUTSIDE_MAX_AGE
         hidden = old if not plan.report_only and old.any() else None
-        columns = columns_of(batch, plan.wanted, hidden) if batch.parts else _absent(plan, batch.n)
-        return ViewRows(columns, statuses, batch.event_times(), batch.created_times(), NullCells(batch, plan.wanted))
-
-
-def _absent(plan: _Plan, n: int) -> dict[str, Column]:
-    return {feature.name: absent_column(feature.type, n) for feature in plan.wanted}
+        columns = plan.picker.columns(batch, hidden)
+        nulls = NullCells(batch, plan.picker.wanted)
+        return ViewRows(columns, statuses, batch.event_times(), batch.created_times(), nulls)
 
 
 def _plan(project: str, request: ViewRequest) -> _Plan:
@@ -214,7 +215,7 @@ def _plan(project: str, request: ViewRequest) -> _Plan:
         prefix=view_prefix(project, request.view),
         owner=Owner(request.view, tuple(sorted(stored))),
         request_keys=tuple(request.join_keys[at] for at in order),
-        wanted=wanted,
+        picker=ColumnPicker(wanted),
         max_age=request.ttl // _MICROSECOND if request.ttl else None,
         report_only=request.report_only,
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from likewise.stores.packed_errors import MissingJoinKeyError
+from likewise.stores.packed_errors import MissingJoinKeyError, UnknownSchemaError
 from likewise.stores.packed_fetch import view_batch
 from likewise.stores.packed_keys import entity_texts
 from likewise.stores.packed_links import Link
@@ -52,7 +52,9 @@ class OnlineRequest:
         book = link.book(self.project)
         with link.named():
             values = fetch(link.client, self._keys())
-            if book.lacks(values):
+            try:
+                return self._answers(link, values)
+            except UnknownSchemaError:
                 book.learn(link.client.hgetall(book.key))
         return self._answers(link, values)
 
@@ -61,7 +63,9 @@ class OnlineRequest:
         book, client = link.book(self.project), link.async_client()
         with link.named():
             values = await fetch_async(client, self._keys())
-            if book.lacks(values):
+            try:
+                return self._answers(link, values)
+            except UnknownSchemaError:
                 book.learn(await client.hgetall(book.key))
         return self._answers(link, values)
 

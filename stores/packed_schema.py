@@ -181,9 +181,9 @@ class RowSchema:
         return int(self.record.itemsize)
 
     @cached_property
-    def marks(self) -> np.ndarray[Any, np.dtype[np.uint64]]:
-        """Return the row's first 8 bytes (format and fingerprint) as one number, shape ()."""
-        return np.frombuffer(bytes([FORMAT]) + self.fingerprint, dtype="<u8")[0]  # type: ignore[no-any-return]
+    def mark(self) -> np.uint64:
+        """Return what every row of this schema begins with, format byte and fingerprint, as one number."""
+        return np.uint64(int.from_bytes(bytes([FORMAT]) + self.fingerprint, "little"))
 
 
 def row_schema(view: str, join_keys: Iterable[str], fields: Iterable[tuple[str, FieldType]]) -> RowSchema:
