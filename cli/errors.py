@@ -69,3 +69,14 @@ class ServerFailedError(LikewiseError):
     def __init__(self, what: str, said: str) -> None:
         self.what, self.said = what, said
         super().__init__(f"{what}. It said:\n{said}")
+
+
+class ParityFailedError(LikewiseError):
+    """Serving and history differ, so the release may not be promoted."""
+
+    def __init__(self, release: str, alias: str) -> None:
+        self.release, self.alias = release, alias
+        super().__init__(
+            f"{release}: serving differs from history (see the table above), so {alias!r} was not moved; the release "
+            "that served before goes on. Mend the cause and run again."
+        )

@@ -40,9 +40,12 @@ class StepLog:
         with _bar(self.console) as progress:
             running = RunningStep(progress, progress.add_task(name, total=None))
             yield running
-        seconds = time.perf_counter() - started
+        self.note(name, running.outcome, time.perf_counter() - started)
+
+    def note(self, name: str, outcome: str, seconds: float = 0.0) -> None:
+        """Print the line of a finished step."""
         self.times.append(StepTime(name, seconds))
-        self.console.print(f"[green]✓[/] {name:<22} [dim]{seconds:6.1f} s[/]  {running.outcome}", soft_wrap=True)
+        self.console.print(f"[green]✓[/] {name:<22} [dim]{seconds:6.1f} s[/]  {outcome}", soft_wrap=True)
 
 
 @dataclass(slots=True)

@@ -1,16 +1,16 @@
 """`likewise serve`: features and predictions over HTTP."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 from rich.console import Console
 
 from likewise.cli.errors import NothingToServeError
+from likewise.cli.registry_access import open_registry
 from likewise.cli.settings import Settings, load_settings
 from likewise.serving.run import run
-from likewise.serving.settings import ROLES, ServingSettings, Tokens
-from likewise.transforms.registry import Registry
+from likewise.serving.settings import ROLES, Role, ServingSettings, Tokens
 
 ALIAS = "prod"
 
@@ -36,7 +36,7 @@ def serve(
         registry=settings.registry,
         blobs=settings.blobs,
         releases=tuple(release or promoted_releases(settings)),
-        roles=tuple(role.strip() for role in roles.split(",")),  # type: ignore[arg-type]  # checked when made
+        roles=cast("tuple[Role, ...]", tuple(role.strip() for role in roles.split(","))),  # checked when made
         host=host,
         port=port,
         workers=workers,
@@ -55,7 +55,7 @@ def promoted_releases(settings: Settings) -> list[str]:
     NothingToServeError
         No release has it.
     """
-    registry = Registry(settings.registry, settings.blobs)
+    registry = open_registry(settings)
     found = sorted(f"{one.name}@{ALIAS}" for one in registry.aliases() if one.alias == ALIAS)
     if not found:
         raise NothingToServeError(settings.registry, ALIAS)

@@ -146,7 +146,8 @@ def _cut(recipe: Recipe, chosen: Sequence[InstantRows], known: pa.Table) -> Iter
 
 
 def _transform(inputs: ParityInputs) -> FittedTransform:
-    return inputs.registry.load(f"transform:{inputs.release.transform}")
+    content = inputs.registry.load(f"transform:{inputs.release.transform}")
+    return FittedTransform.from_bytes(content.to_bytes())
 
 
 def _predictor(inputs: ParityInputs) -> Predictor | None:

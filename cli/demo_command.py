@@ -1,0 +1,199 @@
+"""`likewise demo`: the main job end to end on the flights of 2013, then a short report."""
+
+import json
+import os
+import resource
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import typer
+from rich.console import Console
+
+from likewise.cli import report
+from likewise.cli.demo.prepare import Prepared, prepare
+from likewise.cli.errors import ParityFailedError
+from likewise.cli.feast_repository import feast_apply, open_repository
+from likewise.cli.parity.instants import Sampling
+from likewise.cli.parity.replay import Replay, online_views
+from likewise.cli.parity.report import ParityReport, print_report
+from likewise.cli.parity.runner import FAULTS, ParityInputs, run_parity
+from likewise.cli.progress import StepLog
+from likewise.cli.recipe_run import ALIAS, RunInputs, RunOutcome, promote, run_recipe
+from likewise.cli.registry_access import open_registry
+from likewise.cli.server_process import Asked, serving
+from likewise.cli.settings import DEFAULT_CLOCK, Settings, load_settings
+from likewise.stores.clock import parse_clock
+from likewise.training import load_recipe
+from likewise.training.plots import plot_reliability
+
+# Two weeks after the last day that the model was judged on: a Monday noon in New York.
+DEMO_INSTANT = "2013-12-16T17:00:00+00:00"
+INSTANTS = 30
+ASKED = 300
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def demo(
+    days: Annotated[int, typer.Option(help="Use only the first days of 2013; fewer is quicker and worse.")] = 365,
+) -> None:
+    """Register features, pull history, fit, train, gate, publish, promote, check parity, serve and predict."""
+    started = time.perf_counter()
+    settings = _settings_at_demo_instant()
+    console = Console(highlight=False)
+    console.print("[bold]Likewise demo[/]: will a flight from New York arrive over 15 minutes late?")
+    for name, value in settings.describe().items():
+        console.print(f"  [dim]{name:<10} {value}[/]", soft_wrap=True)
+    console.print(f"  [dim]The data is of 2013; the clock plays {settings.clock}.[/]\n")
+    steps = StepLog(console)
+    prepared = _prepare(settings, steps, days)
+    inputs = _register(settings, steps)
+    _materialize(settings, inputs, steps)
+    outcome = run_recipe(inputs, steps)
+    parity = _parity(inputs, outcome, steps, settings)
+    _promote(inputs, outcome, parity, steps)
+    served = _serve(settings, inputs, outcome, steps)
+    _report(console, Result(prepared, outcome, parity, served, settings))
+    console.print(f"\nDone in {time.perf_counter() - started:.0f} s; {_peak_memory()}. Next: make serve")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All that the report speaks of."""
+
+    prepared: Prepared
+    outcome: RunOutcome
+    parity: ParityReport
+    served: list[Asked]
+    settings: Settings
+
+
+def _settings_at_demo_instant() -> Settings:
+    if load_settings().clock == DEFAULT_CLOCK:
+        os.environ["LIKEWISE_CLOCK"] = DEMO_INSTANT
+    return load_settings()
+
+
+def _prepare(settings: Settings, steps: StepLog, days: int) -> Prepared:
+    with steps.step("prepare") as step:
+        prepared = prepare(settings.repo / "data", step.report, days=days)
+        rows = sum(prepared.rows.values())
+        how = "" if prepared.built else " (unchanged: taken over)"
+        step.outcome = f"{prepared.flights:,} flights -> {len(prepared.files)} files, {rows:,} rows{how}"
+    return prepared
+
+
+def _register(settings: Settings, steps: StepLog) -> RunInputs:
+    with steps.step("feast apply") as step:
+        feast_apply(settings.repo)
+        store = open_repository(settings.repo)
+        views = store.list_feature_views()
+        features = sum(len(view.features) for view in views)
+        step.outcome = f"{len(views)} feature views, {features} features, {len(store.list_feature_services())} services"
+    recipe_file = settings.repo / "recipes" / "flight_delay.py"
+    recipe = load_recipe(recipe_file)
+    folder = settings.home / "runs" / recipe.name
+    return RunInputs(recipe, recipe_file, settings.repo, store, open_registry(settings), folder)
+
+
+def _materialize(settings: Settings, inputs: RunInputs, steps: StepLog) -> None:
+    with steps.step("materialize") as step:
+        replay = Replay(inputs.store, settings.repo, online_views(inputs.store))
+        replay.advance(parse_clock(settings.clock).now(), report=step.report)
+        step.outcome = f"{len(replay.runs)} views into Redis, each as of its last run by cadence"
+
+
+def _parity(inputs: RunInputs, outcome: RunOutcome, steps: StepLog, settings: Settings) -> ParityReport:
+    with steps.step("parity") as step:
+        start = inputs.recipe.split.boundaries().validate_until
+        sampling = Sampling(start, _last_event(inputs) + timedelta(minutes=1), INSTANTS + FAULTS)
+        other = inputs.recipe.transform.fit(outcome.history.inputs(outcome.split.validate.positions))
+        scratch = settings.home / "parity"
+        found = run_parity(
+            ParityInputs(settings.repo, scratch, inputs.registry, outcome.release, inputs.recipe, sampling, other),
+            step.report,
+        )
+        (scratch / "parity.json").write_text(json.dumps(found.to_json(), indent=1, default=str), "utf-8")
+        totals = found.totals()
+        step.outcome = f"{totals['rows']:,} flights at {totals['instants']} instants: {_verdict(found)}"
+    return found
+
+
+def _verdict(found: ParityReport) -> str:
+    return "[green]serving equals history[/]" if found.passed else "[red]serving differs from history[/]"
+
+
+def _last_event(inputs: RunInputs) -> datetime:
+    times = pq.read_table(inputs.repo / inputs.recipe.entities, columns=["event_timestamp"])["event_timestamp"]
+    last: datetime = pc.max(times.cast(pa.timestamp("us", "UTC"))).as_py()
+    return last.astimezone(UTC)
+
+
+def _promote(inputs: RunInputs, outcome: RunOutcome, parity: ParityReport, steps: StepLog) -> None:
+    if not parity.passed:
+        print_report(parity, steps.console)
+        raise ParityFailedError(outcome.release.reference, ALIAS)
+    moved = promote(inputs.registry, outcome.release, "likewise demo: gates and parity passed")
+    verb = "now points" if moved else "points already"
+    steps.note("promote", f"{outcome.release.name}@{ALIAS} {verb} at version {outcome.release.version}")
+
+
+def _serve(settings: Settings, inputs: RunInputs, outcome: RunOutcome, steps: StepLog) -> list[Asked]:
+    name = outcome.release.name
+    with steps.step("serve and predict") as step:
+        rows = _rows_to_ask(inputs, outcome, parse_clock(settings.clock).now())
+        log = settings.home / "logs" / "demo-serve.log"
+        with serving(["--release", f"{name}@{ALIAS}"], log) as server:
+            server.predict(name, rows[:50], list(outcome.release.request_fields))  # warm up
+            asked = server.predict(name, rows, list(outcome.release.request_fields))
+        milliseconds = np.array([one.seconds for one in asked]) * 1e3
+        p50, p99 = np.percentile(milliseconds, [50, 99])
+        step.outcome = f"{len(asked)} predictions over HTTP, p50 {p50:.2f} ms, p99 {p99:.2f} ms"
+    return asked
+
+
+def _rows_to_ask(inputs: RunInputs, outcome: RunOutcome, now: datetime) -> list[dict[str, object]]:
+    """Return the next flights to be predicted from `now` on."""
+    wanted = [*outcome.release.join_keys, *outcome.release.request_fields, "event_timestamp"]
+    entities = pq.read_table(inputs.repo / inputs.recipe.entities, columns=wanted)
+    due = entities.filter(pc.greater_equal(entities["event_timestamp"].cast(pa.timestamp("us", "UTC")), pa.scalar(now)))
+    return list(due.sort_by("event_timestamp").slice(0, ASKED).drop_columns(["event_timestamp"]).to_pylist())
+
+
+def _report(console: Console, result: Result) -> None:
+    outcome, release = result.outcome, result.outcome.release
+    picture = plot_reliability(
+        outcome.evaluation, release.reference, result.settings.home / "reports" / "reliability.png"
+    )
+    transform = open_registry(result.settings).transform(f"transform:{release.transform}")
+    milliseconds = np.array([one.seconds for one in result.served]) * 1e3
+    p50, p99 = np.percentile(milliseconds, [50, 99])
+    console.rule("Report", align="left")
+    facts = {
+        "rows": f"{outcome.split.train.rows:,} train, {outcome.split.validate.rows:,} validate, "
+        f"{outcome.split.test.rows:,} test",
+        "features": f"{len(release.feature_refs)} of {release.feature_service}",
+        "transform": f"{transform.reference}  {release.transform}",
+        "release": f"{release.reference}  {release.digest}",
+        "online": f"p50 {p50:.2f} ms, p99 {p99:.2f} ms a prediction over HTTP ({len(result.served)} flights, one by one)",
+    }
+    report.print_facts(console, facts)
+    report.print_gates(console, outcome.verdicts)
+    report.print_metrics(console, outcome.evaluation)
+    report.print_slices(console, outcome.evaluation)
+    print_report(result.parity, console)
+    report.print_pictures(
+        console, {"reliability": picture, "parity in full": result.settings.home / "parity" / "parity.json"}
+    )
+
+
+def _peak_memory() -> str:
+    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return f"at most {max(own, children) / 2**20:.1f} GB of memory in one process"
