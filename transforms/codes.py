@@ -41,6 +41,12 @@ class CodePlan:
         table.flags.writeable = False
         return cls(field, kind, after + (oov >= 0), table)
 
+    @classmethod
+    def refusing(cls, field: Field, kind: str, size: int, *, missing: bool, unseen: bool) -> CodePlan:
+        """Return a plan that only counts, and refuses missing or unseen values if told to."""
+        policy: MissingPolicy = "error" if missing else "category"
+        return cls.of(field, kind, size, policy, "error" if unseen else "oov")
+
     def codes(self, places: npt.NDArray[np.int32], tally: Counters | None, values: Any) -> npt.NDArray[np.int32]:
         """Return (n,) codes of places; count unseen ones, or refuse as the policy says.
 
@@ -63,9 +69,9 @@ class CodePlan:
 
 
 def one_hot(codes: npt.NDArray[np.int32], width: int) -> Floats:
-    """Return (width, n) of 0 and 1; a code beyond the width or below 0 gives zeros."""
-    matches = np.arange(width, dtype=np.int32)[:, None] == codes
-    hot: Floats = matches.astype(np.float64)
+    """Return (width, n) of 0 and 1."""
+    hot = np.zeros((width, len(codes)))
+    hot[codes, np.arange(len(codes))] = 1.0
     return hot
 
 

@@ -13,6 +13,7 @@ from likewise.transforms.kinds.k_bins_discretizer import KBinsDiscretizer
 from likewise.transforms.kinds.log_transformer import LogTransformer
 from likewise.transforms.kinds.min_max_scaler import MinMaxScaler
 from likewise.transforms.kinds.missing_indicator import MissingIndicator
+from likewise.transforms.kinds.one_hot_encoder import OneHotEncoder
 from likewise.transforms.kinds.ordinal_encoder import OrdinalEncoder
 from likewise.transforms.kinds.quantile_transformer import QuantileTransformer
 from likewise.transforms.kinds.simple_imputer import SimpleImputer
@@ -30,6 +31,7 @@ _OURS: tuple[type[Kind], ...] = (
     QuantileTransformer,
     KBinsDiscretizer,
     OrdinalEncoder,
+    OneHotEncoder,
     CyclicalFeatures,
 )
 KINDS: dict[str, type[Kind]] = {kind.id: kind for kind in _OURS}
@@ -64,6 +66,7 @@ __all__ = [
     "LogTransformer",
     "MinMaxScaler",
     "MissingIndicator",
+    "OneHotEncoder",
     "OrdinalEncoder",
     "QuantileTransformer",
     "SimpleImputer",
