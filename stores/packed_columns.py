@@ -80,6 +80,8 @@ class _Picking:
 
     groups: tuple[_NumberGroup, ...]
     singles: tuple[Wanted, ...]
+    # Whether groups, then singles, is the order wanted.
+    in_order: bool
 
 
 class ColumnPicker:
@@ -114,6 +116,8 @@ class ColumnPicker:
             found.update(_group_columns(decoded, group, hidden))
         for feature in picking.singles:
             found[feature.name] = _single(decoded, schema.positions.get(feature.name), feature.type, hidden)
+        if picking.in_order:
+            return found
         return {feature.name: found[feature.name] for feature in self.wanted}
 
 
@@ -131,7 +135,8 @@ def _picking(schema: RowSchema, wanted: Sequence[Wanted]) -> _Picking:
         rows = tuple(row for _, row in found)
         complete = rows == tuple(range(schema.groups[kind][1]))
         groups.append(_NumberGroup(kind, tuple(name for name, _ in found), None if complete else rows))
-    return _Picking(tuple(groups), tuple(singles))
+    order = [name for group in groups for name in group.names] + [feature.name for feature in singles]
+    return _Picking(tuple(groups), tuple(singles), order == [feature.name for feature in wanted])
 
 
 def _group_columns(decoded: DecodedRows, group: _NumberGroup, hidden: Bits | None) -> Iterator[tuple[str, Column]]:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from likewise.stores.packed_encode import Bits, Cells, Record, Times, fixed_checks
+from likewise.stores.packed_encode import CHECK_WORD, LOW_HALF, Bits, Cells, Record, Times, Words, word_checks
 from likewise.stores.packed_errors import CorruptRowError
 from likewise.stores.packed_schema import (
     FINGERPRINT_BYTES,
@@ -133,10 +133,17 @@ def rows_if_all_of(schema: RowSchema, rows: Sequence[bytes], keys: Sequence[byte
         if sizes.count(width) != len(sizes):
             return None
         joined = b"".join(rows)
+    words: Words = np.frombuffer(joined, "<u8").reshape(len(rows), width // 8)
+    held = words[:, CHECK_WORD] & LOW_HALF
+    strange, wrong = words[:, 0] ^ schema.mark, word_checks(words, held) ^ held
+    if (strange | wrong).any():
+        if strange.any():
+            return None
+        _refuse(rows, keys, (wrong != 0).tolist(), "its check does not match its bytes")
     record: Record = np.frombuffer(joined, schema.record)
-    if (record.view("<u8")[:: width // 8] != schema.mark).any():
-        return None
-    return _checked(schema, record, rows, keys)
+    if schema.variable_count:
+        _check_tails(schema, record, rows, keys)
+    return DecodedRows(schema, record, rows)
 
 
 def decode_rows(schema: RowSchema, rows: Sequence[bytes], keys: Sequence[bytes]) -> DecodedRows:
@@ -154,15 +161,6 @@ def decode_rows(schema: RowSchema, rows: Sequence[bytes], keys: Sequence[bytes])
             rows, keys, [len(row) < width or (exact and len(row) != width) for row in rows], f"expected {width} bytes"
         )
     return decoded
-
-
-def _checked(schema: RowSchema, record: Record, rows: Sequence[bytes], keys: Sequence[bytes]) -> DecodedRows:
-    wrong = fixed_checks(record, schema.width) != record["check"]
-    if wrong.any():
-        _refuse(rows, keys, wrong.tolist(), "its check does not match its bytes")
-    if schema.variable_count:
-        _check_tails(schema, record, rows, keys)
-    return DecodedRows(schema, record, rows)
 
 
 def _check_tails(schema: RowSchema, record: Record, rows: Sequence[bytes], keys: Sequence[bytes]) -> None:

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,14 @@ import pyarrow.compute as pc
 from likewise.stores.packed_schema import FORMAT, Field, FieldType, RowSchema, check_weights
 
 Bits = npt.NDArray[np.bool_]
+Words = npt.NDArray[np.uint64]
 Times = npt.NDArray[np.int64]
 Record = np.ndarray[Any, np.dtype[np.void]]
+
+
+CHECK_WORD: Final = 3  # its low half is the check field
+LOW_HALF: Final = np.uint64(0xFFFFFFFF)
+_HALF: Final = np.uint64(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +76,22 @@ def encode_rows(schema: RowSchema, times: RowTimes, cells: Mapping[str, Cells]) 
 def fixed_checks(record: Record, width: int) -> npt.NDArray[np.uint32]:
     """Return the check of each row's fixed part, whatever its check field holds now, (n,) uint32."""
     words = record.view("<u8").reshape(len(record), width // 8)
-    weights = check_weights(width // 8)
-    # The check field is the low half of word 3: what it holds is taken out of the sum again.
-    sums = words @ weights - (words[:, 3] & np.uint64(0xFFFFFFFF)) * weights[3]
-    return np.asarray(sums >> np.uint64(32), np.uint32)
+    return word_checks(words, words[:, CHECK_WORD] & LOW_HALF).astype(np.uint32)
+
+
+def word_checks(words: Words, held: Words) -> Words:
+    """Return the check of n rows given as 8-byte words, (n,) uint64 below 2**32.
+
+    Parameters
+    ----------
+    words
+        (n, w) the fixed parts.
+    held
+        (n,) what the check fields hold now: it is taken out of the sums again.
+    """
+    weights = check_weights(words.shape[1])
+    sums: Words = words @ weights - held * weights[CHECK_WORD]
+    return sums >> _HALF
 
 
 def _fill_fixed(record: Record, schema: RowSchema, cells: Mapping[str, Cells], nulls: Bits) -> None:

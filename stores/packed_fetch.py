@@ -54,7 +54,7 @@ class ViewBatch:
 
     def _times(self, name: str) -> Times:
         if len(self.parts) == 1 and self.parts[0].places is None:
-            return self.parts[0].decoded.record[name].copy()
+            return self.parts[0].decoded.record[name]
         times = np.full(self.n, NO_TIME)
         for part in self.parts:
             times[part.places] = part.decoded.record[name]
