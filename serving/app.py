@@ -91,9 +91,15 @@ def _routers(worker: _Worker, edge: Edge) -> list[APIRouter]:
 
 
 def _lifespan(worker: _Worker) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
-    parts, breaker = worker.parts, worker.reads.breaker
+    parts, settings = worker.parts, worker.settings
     refresher = Refresher(
-        worker.resident, parts.catalog, worker.metrics, breaker, parts.heal, worker.settings.poll_seconds
+        resident=worker.resident,
+        catalog=parts.catalog,
+        metrics=worker.metrics,
+        breaker=worker.reads.breaker,
+        heal=parts.heal,
+        poll_seconds=settings.poll_seconds,
+        definitions_seconds=settings.definitions_seconds,
     )
 
     @contextlib.asynccontextmanager
@@ -101,7 +107,7 @@ def _lifespan(worker: _Worker) -> Callable[[FastAPI], contextlib.AbstractAsyncCo
         async with refresher.running():
             yield
         worker.work.close()
-        parts.close()
+        await parts.close()
 
     return lifespan
 
@@ -134,6 +140,9 @@ class _NoReleases:
 
     def load(self, name: str, version: int) -> LoadedRelease:
         raise SettingsError("releases", "no reference", f"{name}:{version}")
+
+    def moved(self, release: LoadedRelease) -> tuple[str, ...]:
+        raise SettingsError("releases", "no reference", release.identity.reference)
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:

@@ -3,8 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
-from likewise.stores.packed_errors import OnlineStoreError
+from likewise.stores.errors import FeatureServiceUnknownError
+from likewise.stores.packed_errors import MissingColumnError, MissingJoinKeyError, OnlineStoreError, ValueMismatchError
 from likewise.transforms.errors import LikewiseError
+from likewise.transforms.registry.errors import (
+    BlobCorruptError,
+    BlobMissingError,
+    BlobStoreError,
+    RegistryUnavailableError,
+    UnknownAliasError,
+    UnknownDigestError,
+    UnknownNameError,
+    UnknownVersionError,
+)
 
 
 class ServingError(LikewiseError):
@@ -274,6 +285,11 @@ STATUS: Mapping[type[LikewiseError], int] = {
     TokenRequiredError: 401,
     ReadOnlyTokenError: 403,
     NotFoundError: 404,
+    UnknownNameError: 404,
+    UnknownVersionError: 404,
+    UnknownAliasError: 404,
+    UnknownDigestError: 404,
+    FeatureServiceUnknownError: 404,
     StaleFeaturesError: 409,
     BodyTooLargeError: 413,
     TooManyRowsError: 413,
@@ -285,10 +301,17 @@ STATUS: Mapping[type[LikewiseError], int] = {
     OnDemandViewError: 422,
     UnservableViewError: 422,
     UnsupportedError: 422,
+    ValueMismatchError: 422,
+    MissingColumnError: 422,
+    MissingJoinKeyError: 422,
     NothingLoadedError: 503,
     StoreUnavailableError: 503,
     OnlineStoreError: 503,  # a damaged row, an unknown schema: the caller can't mend it, the store must be
     OverloadedError: 503,
+    RegistryUnavailableError: 503,
+    BlobMissingError: 503,
+    BlobCorruptError: 503,
+    BlobStoreError: 503,
     ReleaseRefusedError: 503,
     DeadlineExceededError: 504,
 }

@@ -115,9 +115,9 @@ class FeastRepository:
         """Look where the embedded server is now, after it did not answer."""
         self.link.relocate()
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections."""
-        self.link.close()
+        await self.link.aclose()
 
 
 def _open(repo: Path) -> FeatureStore:

@@ -9,6 +9,7 @@ from feast import FeatureStore
 from feast.data_source import PushMode, PushSource
 from feast.errors import FeastError, FeastObjectNotFoundException, PushSourceNotFoundException
 from feast.feature_view import DUMMY_ENTITY_ID
+from feast.types import UnixTimestamp
 
 from likewise.serving.errors import MissingKeyError, NotFoundError, UnservableViewError, WrongShapeError
 
@@ -95,13 +96,21 @@ def _frame(view: Any, table: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(dict(table))
     for name in times:
         column = name if name in frame else mapped[name]
-        try:
-            frame[column] = pd.to_datetime(frame[column], utc=True, format="ISO8601").astype("datetime64[us, UTC]")
-        except (ValueError, TypeError, OverflowError) as error:
-            raise WrongShapeError(f"{column!r} in 'df'", "ISO 8601 times", str(error)[:120]) from error
+        frame[column] = _times(frame[column], column)
         if frame[column].isna().any():
             raise WrongShapeError(f"{column!r} in 'df'", "a time in every row", "a null")
+    for field in view.features:
+        # JSON has no times: text is one, a number is seconds, as Feast reads it.
+        if field.dtype == UnixTimestamp and field.name in frame and frame[field.name].dtype == object:
+            frame[field.name] = _times(frame[field.name], field.name)
     return frame
+
+
+def _times(column: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
+    try:
+        return pd.to_datetime(column, utc=True, format="ISO8601").astype("datetime64[us, UTC]")
+    except (ValueError, TypeError, OverflowError) as error:
+        raise WrongShapeError(f"{name!r} in 'df'", "ISO 8601 times", str(error)[:120]) from error
 
 
 def _time_columns(source: Any) -> tuple[str | None, ...]:

@@ -78,5 +78,5 @@ def _slot(slot: Slot) -> dict[str, Any]:
         "answers_with": identity.reference if identity else None,
         "transform": identity.transform if identity else None,
         "problem": slot.problem,
-        "moved_definitions": list(identity.moved) if identity else [],
+        "moved_definitions": list(slot.moved),
     }

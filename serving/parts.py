@@ -1,6 +1,6 @@
 """What an app is put together from: one adapter for each port, real ones or fakes."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from likewise.serving.ports import FeatureCatalog, FeatureWriter
@@ -9,6 +9,10 @@ from likewise.serving.resident import ReleaseSource
 
 
 def _nothing() -> None:
+    """Do nothing."""
+
+
+async def _nothing_to_close() -> None:
     """Do nothing."""
 
 
@@ -27,7 +31,7 @@ class Parts:
     heal
         Called while the online store does not answer (blocking): looks where it is now.
     close
-        Called once when the worker ends.
+        Awaited once when the worker ends.
     """
 
     catalog: FeatureCatalog | None = None
@@ -35,4 +39,4 @@ class Parts:
     releases: ReleaseSource | None = None
     registry: RegistryReader | None = None
     heal: Callable[[], object] = _nothing
-    close: Callable[[], None] = _nothing
+    close: Callable[[], Awaitable[None]] = _nothing_to_close

@@ -15,8 +15,6 @@ from likewise.serving.resident import ResidentReleases
 
 logger = logging.getLogger(__name__)
 
-CATALOG_SECONDS = 10.0
-
 
 @dataclass(frozen=True, slots=True)
 class Refresher:
@@ -30,6 +28,8 @@ class Refresher:
         Looks where the online store is now.
     poll_seconds
         Between two looks at the aliases.
+    definitions_seconds
+        Between two looks at the Feast registry.
     """
 
     resident: ResidentReleases
@@ -38,6 +38,7 @@ class Refresher:
     breaker: CircuitBreaker
     heal: Callable[[], object]
     poll_seconds: float
+    definitions_seconds: float
 
     def look(self) -> None:
         """Look once, by the calling thread, and bring the gauges up to date."""
@@ -47,7 +48,7 @@ class Refresher:
             self.metrics.refused.labels(slot.reference).set(slot.problem is not None)
             if slot.current is not None:
                 self.metrics.version.labels(slot.reference).set(slot.current.identity.version)
-                self.metrics.definitions_moved.labels(slot.reference).set(len(slot.current.identity.moved))
+                self.metrics.definitions_moved.labels(slot.reference).set(len(slot.moved))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -70,7 +71,7 @@ class Refresher:
             if self.breaker.failures:
                 await pool(self._heal_safely)
             await pool(self._look_safely)
-            if self.catalog is not None and time.monotonic() - looked > CATALOG_SECONDS:
+            if time.monotonic() - looked > self.definitions_seconds:
                 await pool(self._refresh_catalog)
                 looked = time.monotonic()
 
@@ -90,5 +91,6 @@ class Refresher:
         try:
             if self.catalog is not None:
                 self.catalog.refresh()
+            self.resident.look_for_moved_definitions()
         except Exception:  # the edge of a background task: the definitions known so far go on
             logger.exception("reading the Feast registry failed; the definitions known so far go on")

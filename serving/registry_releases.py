@@ -1,6 +1,5 @@
 """Releases from the registry: resolved against the Feast repository, checked part by part, proved."""
 
-import logging
 from collections.abc import Mapping
 
 from likewise.models import load_predictor
@@ -10,12 +9,10 @@ from likewise.serving.feast_plan import ResolvedPlan
 from likewise.serving.feast_repository import FeastRepository
 from likewise.serving.loaded_release import LoadedRelease, Predictor, ReleaseIdentity, Transform
 from likewise.serving.plan import FeaturePlan
-from likewise.serving.resident import split_reference
+from likewise.serving.resident import split_reference, tell_moved
 from likewise.serving.settings import OnMovedDefinitions, OnStale
 from likewise.stores.definitions import describe_definitions
 from likewise.transforms.registry import Registry, Release
-
-logger = logging.getLogger(__name__)
 
 
 class RegistryReleases:
@@ -64,9 +61,9 @@ class RegistryReleases:
         if release.feast_project != self._repository.store.project:
             here = self._repository.store.project
             raise ReleaseRefusedError(reference, f"it reads Feast project {release.feast_project!r}, this is {here!r}")
-        moved = self.moved_definitions(release)
+        moved = self._moved(release)
         if moved:
-            _tell_moved(reference, moved)
+            tell_moved(reference, moved)
             if self._on_moved == "refuse":
                 raise ReleaseRefusedError(reference, f"definitions moved: {', '.join(moved)}")
         resolved = _pinned(release, self._repository.plan_of(release.feature_service))
@@ -82,8 +79,11 @@ class RegistryReleases:
         loaded.prove()
         return loaded
 
-    def moved_definitions(self, release: Release) -> tuple[str, ...]:
-        """Return the parts of the definitions that are no longer as the release pinned them."""
+    def moved(self, release: LoadedRelease) -> tuple[str, ...]:
+        """Return the parts of the definitions that are not as the release pinned them."""
+        return self._moved(self._registry.release(f"release:{release.identity.reference}"))
+
+    def _moved(self, release: Release) -> tuple[str, ...]:
         now = describe_definitions(self._repository.store, release.feature_service)
         if now.fingerprint == release.definitions_fingerprint:
             return ()
@@ -96,15 +96,6 @@ class RegistryReleases:
             reference = f"{release.name}:{release.version}"
             raise ReleaseRefusedError(reference, "it has several nodes, which this server does not run")
         return load_predictor(self._registry.get_model(release.nodes[0].artifact))
-
-
-def _tell_moved(reference: str, moved: tuple[str, ...]) -> None:
-    logger.error(
-        "DEFINITIONS MOVED: %s was made with other definitions of %s than the Feast registry holds now; "
-        "its inputs may no longer mean what they meant in training. Retrain, or apply the old definitions.",
-        reference,
-        ", ".join(moved),
-    )
 
 
 def _pinned(release: Release, resolved: ResolvedPlan) -> ResolvedPlan:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from likewise.serving.errors import NothingLoadedError, UnknownReleaseError
@@ -26,6 +26,10 @@ class ReleaseSource(Protocol):
         """Return a release, proved; raise a LikewiseError when it must not serve."""
         ...
 
+    def moved(self, release: LoadedRelease) -> tuple[str, ...]:
+        """Return the parts of the feature definitions that are not (or no longer) as the release pinned them."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -41,12 +45,15 @@ class Slot:
         Why the release that the reference names now is not the one that answers; None if all is well.
     problem_version
         The version that was refused, so that it is not proved again and again.
+    moved
+        Parts of the feature definitions that are no longer as the current release pinned them.
     """
 
     reference: str
     current: LoadedRelease | None = None
     problem: str | None = None
     problem_version: int | None = None
+    moved: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -122,10 +129,11 @@ class ResidentReleases:
         try:
             version = self._source.version_of(reference)
         except LikewiseError as error:
-            self._put(Slot(slot.reference, slot.current, str(error), None), changed=slot.problem != str(error))
+            noted = replace(slot, problem=str(error), problem_version=None)
+            self._put(noted, changed=slot.problem != str(error))
             return False
         if slot.current is not None and slot.current.identity.version == version:
-            self._put(Slot(slot.reference, slot.current), changed=False)
+            self._put(replace(slot, problem=None, problem_version=None), changed=False)
             return False
         if slot.problem_version == version:
             return False
@@ -135,12 +143,21 @@ class ResidentReleases:
         try:
             release = self._source.load(slot.name, version)
         except LikewiseError as error:
-            self._put(Slot(slot.reference, slot.current, str(error), version), changed=True)
+            self._put(replace(slot, problem=str(error), problem_version=version), changed=True)
             return False
-        self._put(Slot(slot.reference, release), changed=False)
+        self._put(Slot(slot.reference, release, moved=release.identity.moved), changed=False)
         previous = slot.current.identity.reference if slot.current else "nothing"
         logger.info("%s now answers with %s (before: %s)", slot.reference, release.identity.reference, previous)
         return True
+
+    def look_for_moved_definitions(self) -> None:
+        """Compare every release with the Feast registry again; say loudly what moved since."""
+        with self._refreshing:
+            for slot in tuple(self._slots.values()):
+                moved = self._source.moved(slot.current) if slot.current is not None else ()
+                if moved != slot.moved:
+                    self._put(replace(slot, moved=moved), changed=False)
+                    tell_moved(_name_of(slot.current), moved)
 
     def _put(self, slot: Slot, *, changed: bool) -> None:
         if changed and slot.problem:
@@ -201,6 +218,19 @@ def _table(slots: Iterable[Slot]) -> Mapping[str, LoadedRelease]:
         if names.count(slot.name) == 1 or split_reference(slot.reference)[1] == "@prod":
             table[slot.name] = release
     return table
+
+
+def tell_moved(reference: str, moved: tuple[str, ...]) -> None:
+    """Log loudly that feature definitions are not as a release pinned them (or are so again)."""
+    if not moved:
+        logger.warning("the feature definitions of %s are again as it pinned them", reference)
+        return
+    logger.error(
+        "DEFINITIONS MOVED: %s was made with other definitions of %s than the Feast registry holds now; "
+        "its inputs may no longer mean what they meant in training. Retrain, or apply the old definitions.",
+        reference,
+        ", ".join(moved),
+    )
 
 
 def _name_of(release: LoadedRelease | None) -> str:

@@ -87,8 +87,10 @@ class ServingSettings:
         stored value missing, with the status saying so.
     on_moved_definitions
         The Feast registry no longer holds the definitions that a release was made with: `alarm` or `refuse`.
-    poll_seconds
-        How often aliases are looked up, seconds.
+    poll_seconds, definitions_seconds
+        How often aliases and the Feast registry are looked at, seconds.
+    request_log, request_log_share
+        Folder of the request log (None: none is kept), and the share of requests that it keeps, 0 to 1.
     """
 
     repo: Path = Path("feature_repo")
@@ -106,6 +108,7 @@ class ServingSettings:
     on_trouble: OnTrouble = "fail"
     on_moved_definitions: OnMovedDefinitions = "alarm"
     poll_seconds: float = 0.5
+    definitions_seconds: float = 10.0
     request_log: Path | None = None
     request_log_share: float = 1.0
 
@@ -130,8 +133,9 @@ class ServingSettings:
             raise SettingsError("port", "a number from 0 to 65535", self.port)
         if self.workers < 1:
             raise SettingsError("workers", "a whole number from 1", self.workers)
-        if not self.poll_seconds > 0:
-            raise SettingsError("poll_seconds", "a number of seconds above 0", self.poll_seconds)
+        for name in ("poll_seconds", "definitions_seconds"):
+            if not getattr(self, name) > 0:
+                raise SettingsError(name, "a number of seconds above 0", getattr(self, name))
         if not 0 <= self.request_log_share <= 1:
             raise SettingsError("request_log_share", "a number from 0 to 1", self.request_log_share)
 

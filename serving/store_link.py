@@ -3,8 +3,14 @@
 import asyncio
 import logging
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from likewise.serving.pipelined_redis import PipelinedRedis
 from likewise.stores.embedded import status
 from likewise.stores.packed_clients import AsyncClient, SyncClient, Topology, connect, connect_async
 from likewise.stores.redis_url import EMBEDDED, RedisAddress, chosen, embedded_directory, parse_url, resolve
@@ -33,7 +39,7 @@ class StoreLink:
         self._connection_string, self._base, self._topology = chosen(connection_string), base, topology
         self._lock = threading.Lock()
         self._address: RedisAddress = resolve(self._connection_string, base)
-        self._sync = connect(self._address, topology)
+        self._sync = connect(_impatient(self._address), topology)
         self._by_loop: dict[int, AsyncClient] = {}
 
     def sync(self) -> SyncClient:
@@ -46,8 +52,14 @@ class StoreLink:
         client = self._by_loop.get(loop)
         if client is None:
             with self._lock:
-                client = self._by_loop.setdefault(loop, connect_async(self._address, self._topology))
+                client = self._by_loop.setdefault(loop, self._connect_async())
         return client
+
+    def _connect_async(self) -> AsyncClient:
+        if self._topology.kind == "redis" and PipelinedRedis.supports(self._address):
+            # It has the two methods that `PackedReader` calls.
+            return cast("AsyncClient", PipelinedRedis(self._address))
+        return connect_async(_impatient(self._address), self._topology)
 
     def relocate(self) -> bool:
         """Return whether the embedded server now runs at another address, and use that from now on.
@@ -60,12 +72,21 @@ class StoreLink:
         if server is None or (address := parse_url(server.url)) == self._address:
             return False
         with self._lock:
-            self._address, self._sync = address, connect(address, self._topology)
+            self._address, self._sync = address, connect(_impatient(address), self._topology)
             self._by_loop = {}
             self.generation += 1
         logger.warning("the embedded Redis is now at %s", address)
         return True
 
-    def close(self) -> None:
-        """Close the client for threads; those of event loops end with their loop."""
+    async def aclose(self) -> None:
+        """Close the clients of this event loop and of threads."""
+        client = self._by_loop.pop(id(asyncio.get_running_loop()), None)
+        if client is not None:
+            await client.aclose()
         self._sync.close()
+
+
+def _impatient(address: RedisAddress) -> RedisAddress:
+    """Return an address whose clients try twice within seconds: redis-py's own patience outlasts any deadline."""
+    settings: dict[str, Any] = {"socket_connect_timeout": 1, "socket_timeout": 2, **address.settings}
+    return replace(address, settings=settings | {"retry": Retry(NoBackoff(), 1)})

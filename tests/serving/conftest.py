@@ -7,7 +7,7 @@ from likewise.serving.settings import ServingSettings
 from tests.serving.client import Client, serving
 from tests.serving.fakes import World
 
-SETTINGS = ServingSettings(releases=("flight_delay@prod",), poll_seconds=0.02)
+SETTINGS = ServingSettings(releases=("flight_delay@prod",), poll_seconds=0.02, definitions_seconds=0.05)
 
 
 @pytest.fixture

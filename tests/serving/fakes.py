@@ -184,6 +184,10 @@ class FakeSource:
     refused: set[int] = field(default_factory=set)
     loads: list[int] = field(default_factory=list)
     refuse_stale: bool = False
+    changed: tuple[str, ...] = ()
+
+    def moved(self, release: LoadedRelease) -> tuple[str, ...]:
+        return self.changed
 
     def version_of(self, reference: str) -> int:
         mark = split_reference(reference)[1]
@@ -287,5 +291,8 @@ class World:
         self.source = FakeSource(self.store)
         self.catalog = FakeCatalog(self.store)
 
+    async def close(self) -> None:
+        self.closed.set()
+
     def parts(self) -> Parts:
-        return Parts(self.catalog, self.writer, self.source, FakeRegistry(), close=self.closed.set)
+        return Parts(self.catalog, self.writer, self.source, FakeRegistry(), close=self.close)

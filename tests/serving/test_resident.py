@@ -57,6 +57,21 @@ def test_a_release_that_fails_its_proof_never_answers(
     assert 'likewise_release_refused{reference="flight_delay@prod"} 1.0' in client.get("/metrics").text
 
 
+def test_definitions_that_move_while_serving_raise_the_alarm(
+    client: Client, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A definition applied while the server runs is told in the log, in readiness and as a metric."""
+    world.source.changed = ("view:weather",)
+    client.portal.call(asyncio.sleep, 0.3)
+    assert "DEFINITIONS MOVED: flight_delay:1" in caplog.text
+    ready = client.get("/health/ready").json()["releases"]["flight_delay@prod"]
+    assert ready["moved_definitions"] == ["view:weather"]
+    assert 'likewise_definitions_moved{reference="flight_delay@prod"} 1.0' in client.get("/metrics").text
+    world.source.changed = ()
+    client.portal.call(asyncio.sleep, 0.3)
+    assert "again as it pinned them" in caplog.text
+
+
 def test_a_lost_registry_changes_nothing(client: Client, world: World) -> None:
     """While the alias can't be looked up, the release that serves goes on."""
     del world.source.aliases["flight_delay@prod"]

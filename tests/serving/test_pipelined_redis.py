@@ -1,0 +1,158 @@
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+
+from likewise.serving.pipelined_redis import PipelinedRedis
+from likewise.stores.embedded import attach, stop
+from likewise.stores.redis_url import RedisAddress, parse_url
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisAddress]:
+    folder: Path = tmp_path_factory.mktemp("redis")
+    yield parse_url(attach(folder).url)
+    stop(folder)
+
+
+def run(work: Awaitable[Any]) -> Any:
+    async def started() -> Any:
+        return await work
+
+    return asyncio.run(started())
+
+
+async def with_server(answer: Answer, use: Callable[[PipelinedRedis], Awaitable[Any]]) -> Any:
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        client = PipelinedRedis(RedisAddress((server.sockets[0].getsockname()[:2],)))
+        try:
+            return await use(client)
+        finally:
+            await client.aclose()
+
+
+async def end(writer: asyncio.StreamWriter) -> None:
+    await writer.drain()
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+def test_concurrent_commands_get_their_own_replies(address: RedisAddress) -> None:
+    """A thousand concurrent commands on one connection each get their own reply."""
+
+    async def use() -> None:
+        client = PipelinedRedis(address)
+        await asyncio.gather(*(client.execute_command("SET", f"k{at}", str(at)) for at in range(1000)))
+        found = await asyncio.gather(*(client.execute_command("MGET", f"k{at}", "none") for at in range(1000)))
+        assert found == [[str(at).encode(), None] for at in range(1000)]
+        await client.execute_command("HSET", "h", "a", "1")
+        assert await client.hgetall(b"h") == {b"a": b"1"}
+        await client.aclose()
+
+    run(use())
+
+
+def test_a_caller_that_gives_up_shifts_nobodys_reply(address: RedisAddress) -> None:
+    """When callers are cancelled while they wait, those behind them still get their own replies."""
+
+    async def use() -> None:
+        client = PipelinedRedis(address)
+        await client.execute_command("SET", "mine", "yes")
+        slow = asyncio.create_task(client.execute_command("DEBUG", "SLEEP", "0.1"))
+        await asyncio.sleep(0.01)
+        waiting = asyncio.create_task(client.execute_command("GET", "mine"))
+        slow.cancel()
+        assert await waiting == b"yes"
+        await client.aclose()
+
+    run(use())
+
+
+def test_a_refused_command_is_an_error_and_the_connection_lives(address: RedisAddress) -> None:
+    """An error reply raises for its caller only."""
+
+    async def use() -> None:
+        client = PipelinedRedis(address)
+        with pytest.raises(ResponseError, match="unknown command"):
+            await client.execute_command("NONSENSE")
+        assert await client.execute_command("PING") == b"PONG"
+        await client.aclose()
+
+    run(use())
+
+
+def test_a_wrong_password_says_so(address: RedisAddress) -> None:
+    """A password that the server refuses is told without the password."""
+
+    async def use() -> None:
+        client = PipelinedRedis(RedisAddress(address.nodes, {"password": "secret"}, address.socket_path))
+        with pytest.raises(RedisError, match="AUTH refused") as caught:
+            await client.execute_command("PING")
+        assert "secret" not in str(caught.value)
+        await asyncio.sleep(0)  # the refused connection closes in the loop's next turn
+
+    run(use())
+
+
+def test_a_lost_connection_is_made_again() -> None:
+    """A server that closes after each reply is asked on a new connection; nobody notices."""
+    connections = 0
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.read(1000)
+        writer.write(b"+PONG\r\n")
+        await end(writer)
+
+    async def use(client: PipelinedRedis) -> None:
+        for _ in range(5):
+            assert await client.execute_command("PING") == b"PONG"
+            await asyncio.sleep(0.01)
+
+    run(with_server(once, use))
+    assert connections == 5
+
+
+def test_no_server_is_an_error_at_once() -> None:
+    """Where nothing listens the error comes at once and names the address; waiters share one attempt."""
+
+    async def use() -> None:
+        client = PipelinedRedis(RedisAddress((("127.0.0.1", 1),)))
+        errors = await asyncio.gather(*(client.execute_command("PING") for _ in range(50)), return_exceptions=True)
+        assert all(isinstance(error, RedisConnectionError) and "127.0.0.1:1" in str(error) for error in errors)
+
+    run(use())
+
+
+def test_a_server_that_speaks_otherwise_is_an_error() -> None:
+    """Bytes that are no Redis protocol end the connection with an error for everyone who waits."""
+
+    async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await end(writer)
+
+    async def use(client: PipelinedRedis) -> None:
+        with pytest.raises(RedisConnectionError):
+            async with asyncio.timeout(5):
+                await client.execute_command("PING")
+
+    run(with_server(web, use))
+
+
+def test_which_addresses_it_takes() -> None:
+    """Plain servers and sockets are taken; TLS and several nodes are left to redis-py."""
+    assert PipelinedRedis.supports(parse_url("redis://user:pw@host:1/3"))
+    assert PipelinedRedis.supports(parse_url("unix:///tmp/redis.sock"))
+    assert not PipelinedRedis.supports(parse_url("rediss://host:1"))
+    assert not PipelinedRedis.supports(RedisAddress((("a", 1), ("b", 1))))
