@@ -55,11 +55,11 @@ class CategoryCounts:
 
 def distinct(column: Column) -> tuple[list[Category], npt.NDArray[np.int64]]:
     """Return the distinct present values of a column and their counts."""
+    if isinstance(column.values, pa.Array) and pa.types.is_dictionary(column.values.type):
+        return _distinct_in_dictionary(column.values)
     if isinstance(column.values, pa.Array):
         counted = pc.value_counts(column.values.drop_null())
         values, counts = counted.field("values"), counted.field("counts")
-        if pa.types.is_dictionary(values.type):
-            values = values.dictionary_decode()
         return values.to_pylist(), np.asarray(counts)
     if column.values.dtype == object:
         counted = CategoryCounts()
@@ -70,6 +70,15 @@ def distinct(column: Column) -> tuple[list[Category], npt.NDArray[np.int64]]:
     exact: Any = column.values if column.integers is None else column.integers
     unique, counts = np.unique(exact[~column.is_missing()], return_counts=True)
     return unique.tolist(), counts.astype(np.int64)
+
+
+def _distinct_in_dictionary(values: pa.DictionaryArray) -> tuple[list[Category], npt.NDArray[np.int64]]:
+    # An entry may stand twice in a dictionary; whoever adds the counts up joins them.
+    entries = values.dictionary.to_pylist()
+    indices = np.asarray(values.indices.drop_null())
+    counts = np.bincount(indices, minlength=len(entries))
+    held = np.flatnonzero(counts)
+    return [entries[at] for at in held.tolist()], counts[held]
 
 
 class CategoryKind(Kind):

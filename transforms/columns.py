@@ -76,6 +76,8 @@ class Column:
         """Return n Python values, None where missing; numbers are floats, or ints beyond 2**53."""
         if isinstance(self.values, pa.Array):
             return list(self.values.to_pylist())
+        if self.values.dtype == object:
+            return list(self.values.tolist())
         if self.integers is not None:
             values: list[object] = self.integers.tolist()
         else:
@@ -137,8 +139,10 @@ def column_from_arrow(name: str, array: pa.Array, expected: LogicalType) -> Colu
         raise ColumnTypeError(name, expected.value, f"Arrow type {error}") from None
     if got is not expected:
         return _column_of_near_type(name, array, got, expected)
-    if pa.types.is_dictionary(array.type) and not is_text_type(array.type.value_type):
-        array = array.dictionary_decode()
+    if pa.types.is_dictionary(array.type):
+        # A null may stand in the dictionary itself; kinds shall find nulls among the indices only.
+        if array.dictionary.null_count or not is_text_type(array.type.value_type):
+            array = array.dictionary_decode()
     if expected.is_numeric:
         return _numeric_column(array, expected)
     if expected is LogicalType.TIME:

@@ -13,14 +13,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from likewise.transforms.artifact import Content, digest_of, from_bytes, to_bytes
-from likewise.transforms.columns import Column, InputSpec, column_from_arrow, column_from_values, values_of
+from likewise.transforms.columns import Column, InputSpec, column_from_arrow
 from likewise.transforms.counters import Counters
 from likewise.transforms.errors import ColumnMissingError, ColumnTypeError
 from likewise.transforms.golden import GoldenRows
 from likewise.transforms.kind import Floats
-from likewise.transforms.logical_types import LogicalType
 from likewise.transforms.plan import Plan, Tensors, compile_plan
-from likewise.transforms.python_values import PLAIN_NUMBERS, numbers_from_values
+from likewise.transforms.row_gathering import RowGathering
 from likewise.transforms.sources import batches_of
 from likewise.transforms.steps import FittedSteps, OutputSpec
 
@@ -35,14 +34,14 @@ class FittedTransform:
     the same bits alone and within any batch.
     """
 
-    __slots__ = ("_content", "_number_specs", "_only_numbers", "_plan", "digest", "outputs")
+    __slots__ = ("_content", "_gathering", "_number_specs", "_plan", "digest", "outputs")
 
     digest: str
     outputs: tuple[OutputSpec, ...]
     _content: Content
     _plan: Plan
     _number_specs: tuple[InputSpec, ...]
-    _only_numbers: bool
+    _gathering: RowGathering
 
     def __init__(self, content: Content) -> None:
         outputs = content.output_specs()
@@ -51,7 +50,7 @@ class FittedTransform:
         _set(self, "_content", content)
         _set(self, "_plan", plan)
         _set(self, "_number_specs", tuple(by_name[name] for name in plan.number_names))
-        _set(self, "_only_numbers", all(spec.type is LogicalType.NUMBER for spec in self._number_specs))
+        _set(self, "_gathering", RowGathering.of(plan, content.inputs))
         _set(self, "outputs", outputs)
         _set(self, "digest", digest_of(content))
 
@@ -133,22 +132,8 @@ class FittedTransform:
 
     def apply_rows(self, rows: Sequence[Mapping[str, object]], counters: Counters | None = None) -> Tensors:
         """Return the tensors of Python rows; every input must be a key, None is missing."""
-        others = [
-            column_from_values(spec.name, values_of(rows, spec.name), spec.type) for spec in self._plan.column_inputs
-        ]
-        return self._run(self._numbers_of_rows(rows), others, len(rows), counters)
-
-    def _numbers_of_rows(self, rows: Sequence[Mapping[str, object]]) -> Floats:
-        # All numbers of a request at once: one check of types and one array, not one a column.
-        if self._only_numbers:
-            try:
-                flat = [row[name] for name in self._plan.number_names for row in rows]
-            except KeyError:
-                flat = [""]
-            if PLAIN_NUMBERS.issuperset(map(type, flat)):
-                return numbers_from_values("a column", flat).reshape(len(self._number_specs), len(rows))
-        columns = [column_from_values(s.name, values_of(rows, s.name), s.type) for s in self._number_specs]
-        return np.array([c.values for c in columns], dtype=np.float64).reshape(len(columns), len(rows))
+        gathered = self._gathering
+        return self._run(gathered.matrix(rows), gathered.columns(rows), len(rows), counters)
 
     def _run(self, numbers: Floats, others: Sequence[Column], rows: int, counters: Counters | None) -> Tensors:
         tensors = self._empty(rows)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from likewise.transforms.columns import Column, InputSpec
 from likewise.transforms.errors import EmptyFitError
 from likewise.transforms.golden import RowSample
 from likewise.transforms.kind import Fields, FittedKind, Fitter, Kind, Values
-from likewise.transforms.plan import run_steps, shaped
+from likewise.transforms.plan import run_stages, shaped, stages_of
 from likewise.transforms.steps import FittedSteps, Steps, check_accepted, first_fields
+
+_THREADS = 2
 
 
 @dataclass(slots=True)
@@ -47,7 +50,7 @@ class StepsFitter:
         for task in self._open:
             if task.is_waiting:
                 continue
-            given = run_steps(self._fitted[: task.depth], self.first, values, None)[0]
+            given = run_stages(stages_of(self._fitted[: task.depth], self.first), values, None)[0]
             task.fitter.update(shaped(given, task.fields, numbers=task.kind.takes_numbers(task.fields)))
 
     def merge(self, other: StepsFitter) -> None:
@@ -157,8 +160,9 @@ class TransformFitter:
         if self.sample.rows == 0:
             raise EmptyFitError("fit")
         self.passes += 1
-        for fitter in self._all():
-            fitter.end_pass()
+        # Sorting for quantiles releases the interpreter, so steps close their pass side by side.
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(StepsFitter.end_pass, self._all()))
         return not all(fitter.is_done() for fitter in self._all())
 
     def steps(self) -> dict[str, tuple[FittedSteps, ...]]:

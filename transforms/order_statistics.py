@@ -229,7 +229,7 @@ def fraction_ranks(fractions: Sequence[Fraction], method: QuantileMethod = "line
     """Return the function n -> sorted ranks between which the quantiles of these fractions lie."""
 
     def wanted(n: int) -> Ranks:
-        lower = {_place(f, n, method)[0] for f in fractions}
+        lower = {_place(f, n, method).rank for f in fractions}
         return np.array(sorted(lower | {min(rank + 1, n - 1) for rank in lower}), dtype=np.int64)
 
     return wanted
@@ -253,22 +253,31 @@ def quantiles(order: OrderStatistics, fractions: Sequence[Fraction], method: Qua
     return [_between(value_at, _place(f, n, method), n - 1) for f in fractions]
 
 
-def _place(fraction: Fraction, n: int, method: QuantileMethod) -> tuple[int, Fraction]:
-    """Return the rank at or below a quantile and its share of the way to the next."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a quantile lies: at a rank, or `part / whole` of the way to the next."""
+
+    rank: int
+    part: int
+    whole: int
+
+
+def _place(fraction: Fraction, n: int, method: QuantileMethod) -> _Place:
+    over, under = fraction.numerator, fraction.denominator
     if method == "linear":
-        position = fraction * (n - 1)
-        rank = position.numerator // position.denominator
-        return rank, position - rank
-    position = fraction * n
-    rank = position.numerator // position.denominator
-    if rank == position and 0 < rank < n:
-        return rank - 1, Fraction(1, 2)
-    return min(rank, n - 1), Fraction(0)
+        rank, part = divmod(over * (n - 1), under)
+        return _Place(rank, part, under)
+    rank, part = divmod(over * n, under)
+    if part == 0 and 0 < rank < n:
+        return _Place(rank - 1, 1, 2)
+    return _Place(min(rank, n - 1), 0, 1)
 
 
-def _between(value_at: dict[int, float], place: tuple[int, Fraction], last: int) -> float:
-    rank, share = place
-    low, high = value_at[rank], value_at[min(rank + 1, last)]
-    if share == 0 or low == high:
+def _between(value_at: dict[int, float], place: _Place, last: int) -> float:
+    low, high = value_at[place.rank], value_at[min(place.rank + 1, last)]
+    if place.part == 0 or low == high:
         return low
-    return float(Fraction(low) + (Fraction(high) - Fraction(low)) * share)
+    # Exact, then rounded once by the division of integers.
+    (a, b), (c, d) = low.as_integer_ratio(), high.as_integer_ratio()
+    rest = place.whole - place.part
+    return (a * d * rest + c * b * place.part) / (b * d * place.whole)

@@ -22,6 +22,25 @@ Tensors: TypeAlias = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """A fitted kind with what running it needs to know of the fields before it."""
+
+    kind: FittedKind
+    fields: Fields
+    takes_numbers: bool
+    has_side: bool
+
+
+def stages_of(kinds: Sequence[FittedKind], fields: Fields) -> tuple[Stage, ...]:
+    """Return the stages of kinds that follow each other, beginning with these fields."""
+    stages = []
+    for kind in kinds:
+        stages.append(Stage(kind, fields, kind.kind.takes_numbers(fields), bool(kind.side_outputs())))
+        fields = kind.outputs()
+    return tuple(stages)
+
+
+@dataclass(frozen=True, slots=True)
 class _Target:
     """Where rows of a chain's result go: columns of one output."""
 
@@ -34,10 +53,9 @@ class _Target:
 class _Chain:
     """Steps over some inputs, with where their result goes."""
 
-    fields: Fields
     numbers: slice | npt.NDArray[np.intp] | None  # rows of the number matrix, or
     columns: tuple[int, ...]  # places among the plan's columns
-    kinds: tuple[FittedKind, ...]
+    stages: tuple[Stage, ...]
     targets: tuple[_Target, ...]
     side_target: _Target | None
 
@@ -68,11 +86,9 @@ class Plan:
                 _run_chain(chain, numbers, columns, out, tally)
 
     def _count_missing(self, numbers: Floats, columns: Sequence[Column], tally: Counters) -> None:
-        if len(numbers):
-            finite = np.isfinite(numbers)
-            if not finite.all():
-                _count_rows(np.isnan(numbers), self.number_names, "missing", tally)
-                _count_rows(np.isinf(numbers), self.number_names, "out_of_range", tally)
+        finite = np.isfinite(numbers)
+        if not finite.all():
+            _count_unusual(numbers, ~finite, self.number_names, tally)
         for spec, column in zip(self.column_inputs, columns, strict=True):
             if column.missing is not None or column.type.is_numeric:
                 count = int(np.count_nonzero(column.is_missing()))
@@ -80,15 +96,21 @@ class Plan:
                     tally.add(spec.name, "missing", count)
 
 
-def _count_rows(met: npt.NDArray[np.bool_], names: Sequence[str], event: Any, tally: Counters) -> None:
-    for at in np.flatnonzero(met.any(axis=1)).tolist():
-        tally.add(names[at], event, int(np.count_nonzero(met[at])))
+def _count_unusual(numbers: Floats, unusual: npt.NDArray[np.bool_], names: Sequence[str], tally: Counters) -> None:
+    """Count NaN as missing and infinities as out of range."""
+    for at in np.flatnonzero(unusual.any(axis=1)).tolist():
+        infinite = int(np.count_nonzero(np.isinf(numbers[at])))
+        missing = int(np.count_nonzero(unusual[at])) - infinite
+        if missing:
+            tally.add(names[at], "missing", missing)
+        if infinite:
+            tally.add(names[at], "out_of_range", infinite)
 
 
 def _run_chain(chain: _Chain, numbers: Floats, columns: Sequence[Column], out: Tensors, tally: Counters | None) -> None:
     rows = chain.numbers
     given: Values = numbers[rows] if rows is not None else tuple([columns[at] for at in chain.columns])
-    values, sides = run_steps(chain.kinds, chain.fields, given, tally)
+    values, sides = run_stages(chain.stages, given, tally)
     for target in chain.targets:
         if target.columns is None:
             out[target.output][:] = values[target.rows][0]
@@ -98,17 +120,14 @@ def _run_chain(chain: _Chain, numbers: Floats, columns: Sequence[Column], out: T
         out[chain.side_target.output][:, chain.side_target.columns] = np.concatenate(sides).T
 
 
-def run_steps(
-    kinds: Sequence[FittedKind], fields: Fields, values: Values, tally: Counters | None
-) -> tuple[Values, list[Floats]]:
-    """Return the values after some steps, and the indicators made on the way."""
-    sides = []
-    for kind in kinds:
-        values = shaped(values, fields, numbers=kind.kind.takes_numbers(fields))
-        if kind.side_outputs():
-            sides.append(kind.side(values))
-        values = kind.apply(values, tally)
-        fields = kind.outputs()
+def run_stages(stages: Sequence[Stage], values: Values, tally: Counters | None) -> tuple[Values, list[Floats]]:
+    """Return the values after some stages, and the indicators made on the way."""
+    sides: list[Floats] = []
+    for stage in stages:
+        values = shaped(values, stage.fields, numbers=stage.takes_numbers)
+        if stage.has_side:
+            sides.append(stage.kind.side(values))
+        values = stage.kind.apply(values, tally)
     return values, sides
 
 
@@ -240,4 +259,4 @@ def _bound(chain: _Located, number_names: dict[str, int], column_names: dict[str
         numbers = slice(rows[0], rows[0] + len(rows)) if in_a_row else np.array(rows, dtype=np.intp)
     else:
         columns = tuple(column_names[f.source] for f in chain.fields)
-    return _Chain(chain.fields, numbers, columns, chain.kinds, chain.targets, chain.side_target)
+    return _Chain(numbers, columns, stages_of(chain.kinds, chain.fields), chain.targets, chain.side_target)

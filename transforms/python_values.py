@@ -12,6 +12,7 @@ import numpy.typing as npt
 from likewise.transforms.errors import ColumnTypeError
 
 PLAIN_NUMBERS = frozenset({int, float, type(None)})
+PLAIN_TEXTS = frozenset({str, type(None)})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -19,7 +19,7 @@ from likewise.transforms.errors import ColumnMissingError, ColumnTypeError, Like
 from likewise.transforms.fitted_transform import FittedTransform
 from likewise.transforms.fitting import TransformFitter
 from likewise.transforms.golden import DATA_ROWS, GoldenRows, odd_rows
-from likewise.transforms.logical_types import LogicalType
+from likewise.transforms.logical_types import LogicalType, is_text_type
 from likewise.transforms.plan import compile_plan
 from likewise.transforms.sources import Batches, batches_of, blocks
 from likewise.transforms.steps import Steps, output_spec
@@ -194,7 +194,7 @@ def _one_pass(fitter: TransformFitter, batches: Iterator[pa.RecordBatch], thread
                 batch = next(batches, None)
             if batch is None:
                 return
-            part.update(columns_from_arrow(batch, schema))
+            part.update(columns_from_arrow(_with_texts_encoded(batch), schema))
 
     parts = [fitter.part() for _ in range(max(threads, 1))]
     if len(parts) == 1:
@@ -204,6 +204,12 @@ def _one_pass(fitter: TransformFitter, batches: Iterator[pa.RecordBatch], thread
             list(pool.map(work, parts))
     for part in parts:
         fitter.merge(part)
+
+
+def _with_texts_encoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Encode text as dictionary once, for the sample of rows and every fitter alike."""
+    arrays = [a.dictionary_encode() if is_text_type(a.type) else a for a in batch.columns]
+    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 
 def _golden_rows(

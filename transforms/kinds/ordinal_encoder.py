@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,7 +21,10 @@ from likewise.transforms.columns import Column, column_from_values
 from likewise.transforms.counters import Counters
 from likewise.transforms.kind import SCALARS, Arrays, Codes, Field, Fields, FittedKind, Form, require_choice
 from likewise.transforms.logical_types import LogicalType
-from likewise.transforms.vocabulary import Vocabulary
+from likewise.transforms.vocabulary import MISSING, Vocabulary
+
+# Below this many rows a dict answers quicker than arrays; unseen values take the long way and are counted.
+_FEW = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,15 @@ class OrdinalEncoder(CategoryKind):
             CodePlan.of(field, "OrdinalEncoder", len(vocabulary), self.missing, self.unseen)
             for field, vocabulary in zip(fields, vocabularies, strict=True)
         )
-        return FittedOrdinalEncoder(self, fields, vocabularies, plans)
+        code_of = tuple(_codes_by_value(v, p).get for v, p in zip(vocabularies, plans, strict=True))
+        return FittedOrdinalEncoder(self, fields, vocabularies, plans, code_of)
+
+
+def _codes_by_value(vocabulary: Vocabulary, plan: CodePlan) -> dict[Any, int]:
+    """Return the code of each category, and of None when missing values have one."""
+    codes: dict[Any, int] = {value: at for at, value in enumerate(vocabulary.values)}
+    codes[None] = int(plan.of_place[MISSING])
+    return codes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +100,7 @@ class FittedOrdinalEncoder(FittedKind):
     fields: Fields
     vocabularies: tuple[Vocabulary, ...]
     plans: tuple[CodePlan, ...]
+    code_of: tuple[Callable[..., Any], ...]
 
     def outputs(self) -> Fields:
         """Return one field of codes an input."""
@@ -97,6 +109,10 @@ class FittedOrdinalEncoder(FittedKind):
 
     def apply(self, values: tuple[Column, ...], tally: Counters | None) -> Codes:
         """Return (k, n) codes."""
+        if len(values[0]) <= _FEW:
+            few = [[get(v, -1) for v in c.objects()] for get, c in zip(self.code_of, values, strict=True)]
+            if not any(-1 in row for row in few):
+                return np.array(few, dtype=np.int32)
         codes = np.empty((len(values), len(values[0])), np.int32)
         for out, column, vocabulary, plan in zip(codes, values, self.vocabularies, self.plans, strict=True):
             out[:] = plan.codes(vocabulary.places(column), tally, column)

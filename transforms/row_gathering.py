@@ -1,0 +1,83 @@
+"""Python rows to the matrix and columns a plan runs on, with one check for all columns of a type.
+
+What a value becomes is decided in `python_values`; here only the looping is done for many columns at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from likewise.transforms.columns import Column, InputSpec, column_from_values, values_of
+from likewise.transforms.kind import Floats
+from likewise.transforms.logical_types import LogicalType
+from likewise.transforms.plan import Plan
+from likewise.transforms.python_values import PLAIN_NUMBERS, PLAIN_TEXTS, numbers_from_values
+
+Rows = Sequence[Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class RowGathering:
+    """Which inputs of a plan are numbers, which text and which anything else."""
+
+    numbers: tuple[InputSpec, ...]
+    only_numbers: bool
+    others: tuple[InputSpec, ...]
+    texts: tuple[str, ...]
+    text_at: tuple[int, ...]
+    rest: tuple[tuple[int, InputSpec], ...]
+
+    @classmethod
+    def of(cls, plan: Plan, inputs: Sequence[InputSpec]) -> RowGathering:
+        """Return the gathering of a plan."""
+        by_name = {spec.name: spec for spec in inputs}
+        numbers = tuple(by_name[name] for name in plan.number_names)
+        others = plan.column_inputs
+        texts = [(at, spec) for at, spec in enumerate(others) if spec.type is LogicalType.TEXT]
+        return cls(
+            numbers,
+            all(spec.type is LogicalType.NUMBER for spec in numbers),
+            others,
+            tuple(spec.name for _, spec in texts),
+            tuple(at for at, _ in texts),
+            tuple((at, spec) for at, spec in enumerate(others) if spec.type is not LogicalType.TEXT),
+        )
+
+    def matrix(self, rows: Rows) -> Floats:
+        """Return the (k, n) matrix of numbers."""
+        if self.only_numbers:
+            flat = _flat(rows, [spec.name for spec in self.numbers])
+            if flat is not None and PLAIN_NUMBERS.issuperset(map(type, flat)):
+                return numbers_from_values("a column", flat).reshape(len(self.numbers), len(rows))
+        columns = [column_from_values(s.name, values_of(rows, s.name), s.type) for s in self.numbers]
+        return np.array([c.values for c in columns], dtype=np.float64).reshape(len(columns), len(rows))
+
+    def columns(self, rows: Rows) -> list[Column]:
+        """Return the plan's columns."""
+        flat = _flat(rows, self.texts)
+        if flat is None or not PLAIN_TEXTS.issuperset(map(type, flat)):
+            return [column_from_values(s.name, values_of(rows, s.name), s.type) for s in self.others]
+        held = np.empty(len(flat), dtype=object)
+        held[:] = flat
+        table = held.reshape(len(self.texts), len(rows))
+        absent = np.array([v is None for v in flat]).reshape(table.shape) if None in flat else None
+        columns: list[Column] = [None] * len(self.others)  # type: ignore[list-item]
+        for place, at in enumerate(self.text_at):
+            columns[at] = Column(LogicalType.TEXT, table[place], None if absent is None else absent[place])
+        for at, spec in self.rest:
+            columns[at] = column_from_values(spec.name, values_of(rows, spec.name), spec.type)
+        return columns
+
+
+def _flat(rows: Rows, names: Sequence[str]) -> list[object] | None:
+    """Return the values of all names, row after row within a name; None when a key is absent."""
+    try:
+        if len(rows) == 1:
+            row = rows[0]
+            return [row[name] for name in names]
+        return [row[name] for name in names for row in rows]
+    except KeyError:
+        return None
