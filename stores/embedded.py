@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from likewise.stores.packed_errors import (
     EmbeddedServerFailedError,
@@ -229,7 +231,8 @@ def _await_answer(home: Path, port: int) -> EmbeddedServer | None:
 def _answers(port: int, home: Path) -> int | None:
     """Return the pid of the server on `port` if it is the one whose data lies in `home`."""
     # Any: redis-py annotates replies as "a value or an awaitable of it".
-    server: Any = redis.Redis(host="127.0.0.1", port=port, socket_timeout=5)
+    # No retries: the caller asks again, and more often than redis-py would.
+    server: Any = redis.Redis(host="127.0.0.1", port=port, socket_timeout=5, retry=Retry(NoBackoff(), 0))
     with contextlib.closing(server) as client:
         try:
             if Path(client.config_get("dir")["dir"]).resolve() != home:

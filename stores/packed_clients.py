@@ -6,7 +6,10 @@ from typing import Any, Final, TypeAlias
 
 from redis import Redis, RedisCluster
 from redis import asyncio as redis_asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ExponentialWithJitterBackoff
 from redis.cluster import ClusterNode
+from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from likewise.stores.redis_url import RedisAddress, Setting
@@ -17,6 +20,7 @@ SyncClient: TypeAlias = Any
 AsyncClient: TypeAlias = Any
 
 # A dead network must become an error, not a hang; a server busy with a large file may take seconds.
+RETRIES: Final = 5  # with the pauses below, patience for a restart of some 2 s; writes may be repeated freely
 DEFAULT_SETTINGS: Final[Mapping[str, Setting]] = {"socket_connect_timeout": 5, "socket_timeout": 30}
 
 
@@ -41,7 +45,7 @@ def connect(address: RedisAddress, topology: Topology) -> SyncClient:
 
 def connect_async(address: RedisAddress, topology: Topology) -> AsyncClient:
     """Return an asyncio client, good for the event loop it is first used in."""
-    settings = _settings(address)
+    settings = _settings(address, AsyncRetry)
     if topology.kind == "redis_cluster":
         nodes = [redis_asyncio.cluster.ClusterNode(*node) for node in address.nodes]
         return redis_asyncio.RedisCluster(startup_nodes=nodes, **settings)
@@ -51,9 +55,13 @@ def connect_async(address: RedisAddress, topology: Topology) -> AsyncClient:
     return redis_asyncio.Redis(**_place(address), **settings)
 
 
-def _settings(address: RedisAddress) -> dict[str, Any]:
+def _settings(address: RedisAddress, retry: type = Retry) -> dict[str, Any]:
     # Rows are bytes: a client that decodes replies would break on the first one.
-    return {**DEFAULT_SETTINGS, **address.settings, "decode_responses": False}
+    return {**DEFAULT_SETTINGS, "retry": retry(_backoff(), RETRIES), **address.settings, "decode_responses": False}
+
+
+def _backoff() -> ExponentialWithJitterBackoff:
+    return ExponentialWithJitterBackoff(base=0.1, cap=1.0)
 
 
 def _place(address: RedisAddress) -> dict[str, Any]:
