@@ -23,7 +23,6 @@ flight_delay_v1 = FeatureService(
         carrier_delays,
         origin_delays,
         destination_delays,
-        fresh_carrier_delays,
         route_delays,
         plane_delays,
         fresh_delays,
