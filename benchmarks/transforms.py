@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, OrdinalEncoder, QuantileTransformer, StandardScaler
 
 from likewise.transforms import Counters, FittedTransform, Steps, Transform
-from likewise.transforms import kinds as K
+from likewise.transforms import kinds as K  # noqa: N812
 
 FLOATS = [f"x{i:02d}" for i in range(20)]
 STRINGS = [f"s{i:02d}" for i in range(10)]

@@ -139,15 +139,18 @@ def column_from_arrow(name: str, array: pa.Array, expected: LogicalType) -> Colu
         raise ColumnTypeError(name, expected.value, f"Arrow type {error}") from None
     if got is not expected:
         return _column_of_near_type(name, array, got, expected)
-    if pa.types.is_dictionary(array.type):
-        # A null may stand in the dictionary itself; kinds shall find nulls among the indices only.
-        if array.dictionary.null_count or not is_text_type(array.type.value_type):
-            array = array.dictionary_decode()
+    if pa.types.is_dictionary(array.type) and _must_decode(array):
+        array = array.dictionary_decode()
     if expected.is_numeric:
         return _numeric_column(array, expected)
     if expected is LogicalType.TIME:
         return _time_column(array)
     return Column(expected, array, _null_mask(array))
+
+
+def _must_decode(array: pa.DictionaryArray) -> bool:
+    # A null may stand in the dictionary itself; kinds shall find nulls among the indices only.
+    return bool(array.dictionary.null_count) or not is_text_type(array.type.value_type)
 
 
 def _column_of_near_type(name: str, array: pa.Array, got: LogicalType, expected: LogicalType) -> Column:
