@@ -1,6 +1,7 @@
 """Versions, releases, aliases and their log over content-addressed blobs."""
 
 from .blobs import BlobStore
+from .checkup import Finding, check_registry
 from .errors import RegistryError
 from .model_manifest import ModelFiles
 from .records import Alias, AliasMove, ModelRecord, ReleaseVersion, TransformVersion
@@ -12,6 +13,7 @@ __all__ = [
     "Alias",
     "AliasMove",
     "BlobStore",
+    "Finding",
     "ModelFiles",
     "ModelRecord",
     "Node",
@@ -22,5 +24,6 @@ __all__ = [
     "ReleaseSpec",
     "ReleaseVersion",
     "TransformVersion",
+    "check_registry",
     "parse_reference",
 ]

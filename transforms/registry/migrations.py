@@ -49,7 +49,7 @@ def _first_form(op: Operations) -> None:
         sa.Column("digest", sa.String(71), nullable=False),
         sa.Column("blob", sa.String(71), nullable=False),
         sa.Column("size_bytes", sa.BigInteger, nullable=False),
-        sa.Column("feature_service", sa.Text, nullable=False),
+        sa.Column("feature_service", sa.Text),
         sa.Column("created_at", sa.String(27), nullable=False),
         sa.Column("created_by", sa.Text, nullable=False),
         sa.Column("note", sa.Text),

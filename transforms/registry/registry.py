@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from likewise.transforms.fitted_transform import FittedTransform
+
 from . import queries, writes
 from .authors import process_author
 from .blobs import BlobStore
@@ -18,7 +20,6 @@ from .records import Alias, AliasMove, ModelRecord, ReleaseVersion, TransformVer
 from .references import check_alias, check_digest, check_name, parse_reference
 from .release import Release, ReleaseSpec, read_release, release_bytes
 from .release_parts import check_parts
-from .transform_port import PublishableTransform
 
 DEFAULT_URL = "sqlite:///.likewise/registry.db"
 
@@ -53,7 +54,7 @@ class Registry:
         blobs: str | Path | None = None,
         *,
         create: bool = True,
-        open_transform: Callable[[bytes], PublishableTransform],
+        open_transform: Callable[[bytes], FittedTransform] = FittedTransform.from_bytes,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
         self._database = Database(url, create=create)
@@ -72,7 +73,7 @@ class Registry:
         return self._blobs
 
     def publish(
-        self, fitted: PublishableTransform, *, by: str | None = None, note: str | None = None, verified: bool = False
+        self, fitted: FittedTransform, *, by: str | None = None, note: str | None = None, verified: bool = False
     ) -> TransformVersion:
         """Return the version of a transform, made now or when the same transform was published before.
 
@@ -101,7 +102,7 @@ class Registry:
         with self._database.write() as connection:
             return writes.publish_transform(connection, draft, verified=verified, blobs=self._blobs)
 
-    def load(self, reference: str) -> PublishableTransform:
+    def load(self, reference: str) -> FittedTransform:
         """Return the transform that `transform:NAME:3` or `transform:sha256:...` names."""
         found = self.transform(reference)
         fitted = self._open_transform(self._blobs.get(found.blob))
@@ -236,7 +237,7 @@ def _blobs_beside(database: Database) -> Path:
     return database.file.parent / "blobs"
 
 
-def _check_identity(what: str, digest: str, fitted: PublishableTransform) -> None:
+def _check_identity(what: str, digest: str, fitted: FittedTransform) -> None:
     if fitted.digest != digest:
         raise ArtifactNotItselfError(what, digest, fitted.digest)
 

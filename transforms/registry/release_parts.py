@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from likewise.transforms.errors import closest, listing
+from likewise.transforms.fitted_transform import FittedTransform
 
 from .errors import ReleaseMismatchError
 from .release import ReleaseSpec
-from .transform_port import PublishableTransform
 
 
-def check_parts(spec: ReleaseSpec, transform: PublishableTransform) -> None:
+def check_parts(spec: ReleaseSpec, transform: FittedTransform) -> None:
     """Refuse a release whose transform reads other features, or can't feed its nodes.
 
     Raises
@@ -19,7 +19,7 @@ def check_parts(spec: ReleaseSpec, transform: PublishableTransform) -> None:
     ReleaseMismatchError
         Naming the first part that does not fit.
     """
-    if spec.feature_service != transform.feature_service:
+    if transform.feature_service not in (None, spec.feature_service):
         raise ReleaseMismatchError(
             spec.name,
             "feature service",

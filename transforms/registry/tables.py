@@ -34,7 +34,7 @@ transforms = sa.Table(
     sa.Column("digest", sa.String(71), nullable=False, index=True),
     sa.Column("blob", sa.String(71), nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
-    sa.Column("feature_service", sa.Text, nullable=False),
+    sa.Column("feature_service", sa.Text),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("created_by", sa.Text, nullable=False),
     sa.Column("note", sa.Text),

@@ -23,7 +23,7 @@ class TransformDraft:
     digest: str
     blob: str
     size_bytes: int
-    feature_service: str
+    feature_service: str | None
     created_at: datetime
     created_by: str
     note: str | None

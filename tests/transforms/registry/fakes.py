@@ -10,6 +10,8 @@ from likewise.transforms.registry import Node, Registry, ReleaseSpec
 
 @dataclass(frozen=True)
 class FakeOutput:
+    """A tensor by name."""
+
     name: str
 
 
@@ -25,18 +27,22 @@ class FakeTransform:
 
     @property
     def outputs(self) -> tuple[FakeOutput, ...]:
+        """The tensors."""
         return tuple(FakeOutput(name) for name in self.output_names)
 
     @property
     def digest(self) -> str:
+        """The identity."""
         identity = json.dumps([self.name, self.feature_service, self.output_names, self.state])
         return "sha256:" + hashlib.sha256(identity.encode()).hexdigest()
 
     def to_bytes(self) -> bytes:
+        """Return the artifact."""
         return json.dumps(vars(self), sort_keys=True).encode()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "FakeTransform":
+        """Return the transform of an artifact."""
         value = json.loads(content)
         return cls(**{**value, "output_names": tuple(value["output_names"])})
 
