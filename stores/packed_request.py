@@ -77,6 +77,8 @@ class OnlineRequest:
         return [self._answer(link, view, [found.get(key) for key in view.keys]) for view in self.views]
 
     def _answer(self, link: Link, read: ViewRead, values: Sequence[bytes | None]) -> ViewAnswer:
+        # Rows of today's definition need no look at the schemas in Redis.
+        link.book(self.project).add(read.view.schema)
         batch = view_batch(link.book(self.project), read.view.owner, values, read.keys)
         return ViewAnswer(
             names=read.names,
