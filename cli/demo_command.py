@@ -23,7 +23,7 @@ from likewise.cli.parity.instants import Sampling
 from likewise.cli.parity.replay import Replay, online_views
 from likewise.cli.parity.report import ParityReport, print_report
 from likewise.cli.parity.runner import FAULTS, ParityInputs, run_parity
-from likewise.cli.progress import StepLog
+from likewise.cli.progress import StepLog, terminal
 from likewise.cli.recipe_run import ALIAS, RunInputs, RunOutcome, promote, run_recipe
 from likewise.cli.registry_access import open_registry
 from likewise.cli.server_process import Asked, serving
@@ -47,7 +47,7 @@ def demo(
     """Register features, pull history, fit, train, gate, publish, promote, check parity, serve and predict."""
     started = time.perf_counter()
     settings = _settings_at_demo_instant()
-    console = Console(highlight=False)
+    console = terminal()
     console.print("[bold]Likewise demo[/]: will a flight from New York arrive over 15 minutes late?")
     for name, value in settings.describe().items():
         console.print(f"  [dim]{name:<10} {value}[/]", soft_wrap=True)
@@ -114,7 +114,8 @@ def _parity(inputs: RunInputs, outcome: RunOutcome, steps: StepLog, settings: Se
     with steps.step("parity") as step:
         start = inputs.recipe.split.boundaries().validate_until
         sampling = Sampling(start, _last_event(inputs) + timedelta(minutes=1), INSTANTS + FAULTS)
-        other = inputs.recipe.transform.fit(outcome.history.inputs(outcome.split.validate.positions))
+        # Every second row: other statistics, the same shapes.
+        other = inputs.recipe.transform.fit(outcome.history.inputs(outcome.split.train.positions[::2]))
         scratch = settings.home / "parity"
         found = run_parity(
             ParityInputs(settings.repo, scratch, inputs.registry, outcome.release, inputs.recipe, sampling, other),
@@ -182,7 +183,7 @@ def _report(console: Console, result: Result) -> None:
         "features": f"{len(release.feature_refs)} of {release.feature_service}",
         "transform": f"{transform.reference}  {release.transform}",
         "release": f"{release.reference}  {release.digest}",
-        "online": f"p50 {p50:.2f} ms, p99 {p99:.2f} ms a prediction over HTTP ({len(result.served)} flights, one by one)",
+        "online": f"p50 {p50:.2f} ms, p99 {p99:.2f} ms a prediction over HTTP ({len(result.served)} flights)",
     }
     report.print_facts(console, facts)
     report.print_gates(console, outcome.verdicts)

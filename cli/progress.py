@@ -1,5 +1,6 @@
 """What a person sees while steps run: one line a step, a bar on whatever reports its progress."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,11 @@ Report = Callable[[int, int | None], None]
 
 def silent(done: int, total: int | None) -> None:
     """Take no note."""
+
+
+def terminal() -> Console:
+    """Return a console that keeps writing to today's standard output when that is redirected for a library."""
+    return Console(file=sys.stdout, highlight=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ class StepLog:
     On a terminal a running step has a spinner and, once it reports, a bar; elsewhere it is one line when done.
     """
 
-    console: Console = field(default_factory=lambda: Console(highlight=False))
+    console: Console = field(default_factory=terminal)
     times: list[StepTime] = field(default_factory=list)
 
     @contextmanager
@@ -80,4 +86,4 @@ def _bar(console: Console) -> Progress:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    return Progress(*columns, console=console, transient=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -1,7 +1,9 @@
 """Bring an online store to what its declared cadence would have put there by an instant."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import datetime
+from io import StringIO
 from pathlib import Path
 from typing import Protocol
 
@@ -56,7 +58,8 @@ class Replay:
             if since is not None and run <= since:
                 continue
             write = (writes or {}).get(cadence.view, self._default(cadence))
-            with clock_at(run):
+            # Feast prints a heading and a bar for each view; the caller's own bar tells enough.
+            with clock_at(run), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
                 write(self.store, cadence, since, run)
             self.runs[cadence.view] = run
 

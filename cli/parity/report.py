@@ -14,18 +14,32 @@ from likewise.cli.parity.check import InstantResult
 
 @dataclass(frozen=True, slots=True)
 class FaultResult:
-    """Whether a fault that was put in on purpose was found, and by what."""
+    """Whether a fault that was put in on purpose was found, and by what.
+
+    Attributes
+    ----------
+    unexplained, differing_elements, is_prediction_off
+        What the comparison showed.
+    refused
+        Why serving refused to answer, if it did.
+    """
 
     name: str
-    unexplained: int
-    differing_elements: int
-    prediction_distance: float
-    bound: float
+    unexplained: int = 0
+    differing_elements: int = 0
+    is_prediction_off: bool = False
+    refused: str | None = None
 
     @property
     def found(self) -> bool:
         """Return whether the check would have failed because of it."""
-        return self.unexplained > 0 or self.differing_elements > 0 or self.prediction_distance > self.bound
+        return bool(self.unexplained or self.differing_elements or self.is_prediction_off or self.refused)
+
+    def evidence(self) -> str:
+        """Return by what it was found, for people."""
+        if self.refused:
+            return f"refused: {self.refused}"
+        return f"{self.unexplained:,} values, {self.differing_elements:,} tensor elements"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +136,7 @@ def print_report(report: ParityReport, console: Console) -> None:
     _print_stale(report, console)
     for fault in report.faults:
         mark = "[green]found[/]" if fault.found else "[red]NOT FOUND[/]"
-        evidence = f"{fault.unexplained:,} values, {fault.differing_elements:,} elements"
-        console.print(f"  injected: {fault.name:<28} {mark} ({evidence})")
+        console.print(f"  injected: {fault.name:<28} {mark} ({fault.evidence()})")
 
 
 def _print_stale(report: ParityReport, console: Console, most: int = 5) -> None:

@@ -22,6 +22,7 @@ from likewise.serving.registry_releases import RegistryReleases
 from likewise.training import Recipe
 from likewise.training.history import retrieve_history
 from likewise.transforms import FittedTransform
+from likewise.transforms.errors import LikewiseError
 from likewise.transforms.registry import Registry, Release
 
 FAULTS = 5
@@ -112,12 +113,22 @@ class _Check:
         view = self._shortest_cadence()
         for fault, case in zip(faults(view, self._replay, self._inputs.other), cases, strict=True):
             before = dict(self._replay.runs)
-            seen = self.at(case, fault)
-            yield FaultResult(
-                fault.name, len(seen.unexplained), seen.differing_elements, seen.prediction_distance, self.bound
-            )
+            yield self._seen(case, fault)
             if fault.writes:
                 self._replay.runs.update({name: before[name] for name in fault.writes})
+
+    def _seen(self, case: Case, fault: Fault) -> FaultResult:
+        """Return what a fault was seen by; being refused outright is one way."""
+        try:
+            seen = self.at(case, fault)
+        except LikewiseError as error:
+            return FaultResult(fault.name, refused=error.message)
+        return FaultResult(
+            fault.name,
+            unexplained=len(seen.unexplained),
+            differing_elements=seen.differing_elements,
+            is_prediction_off=seen.prediction_distance > self.bound,
+        )
 
     def _shortest_cadence(self) -> str:
         """Return the materialized view that runs most often, so that every instant has a run to spoil."""
