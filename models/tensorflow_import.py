@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from typing import Any
 
 
@@ -13,6 +14,8 @@ def import_tensorflow() -> Any:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # oneDNN adds up in another order on each kind of CPU, greets on standard error, and was no faster here (2026-11).
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    # TensorFlow 2.21 predates a keyword of numpy 2; Keras meets it whenever it copies weights.
+    warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy keyword", DeprecationWarning)
     return importlib.import_module("tensorflow")
 
 

@@ -139,3 +139,28 @@ class TrainingDivergedError(TrainingError):
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
         super().__init__(f"The loss became NaN in epoch {epoch}. Use a smaller learning_rate.")
+
+
+class GatesFailedError(TrainingError):
+    """A gate failed, so nothing was published."""
+
+    def __init__(self, recipe: str, failed: Sequence[str]) -> None:
+        self.recipe = recipe
+        self.failed = tuple(failed)
+        super().__init__(
+            f"Recipe {recipe!r} did not pass its gates: {'; '.join(self.failed)}. Nothing was published. "
+            "Improve the model, or change the gates in the recipe if they ask too much."
+        )
+
+
+class DefinitionsMovedError(TrainingError):
+    """The Feast definitions changed between history and publishing."""
+
+    def __init__(self, service: str, expected: str, got: str) -> None:
+        self.service = service
+        self.expected = expected
+        self.got = got
+        super().__init__(
+            f"Feature service {service!r} was defined as {expected} when its history was retrieved and is {got} now. "
+            "Retrieve the history again and train on it, or apply the earlier definitions."
+        )

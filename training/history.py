@@ -46,36 +46,39 @@ def retrieve_history(store: FeatureStore, recipe: Recipe, path: Path, progress: 
     HistoryColumnsError
         When features are absent from its answer.
     """
-    definitions = describe_definitions(store, recipe.transform.feature_service)
+    definitions = describe_definitions(store, recipe.feature_service)
     asked_for = [*definitions.join_keys, *definitions.request_fields]
     rows = read_entity_rows(recipe, Path(store.repo_path), asked_for)
     asked = rows.table.select([ROW, *asked_for, EVENT_TIME])
-    returned = _point_in_time(store, recipe.transform.feature_service, asked, progress)
+    returned = pa.Table.from_batches(_point_in_time(store, recipe, definitions, asked, progress))
     check_event_times_kept(asked, returned, definitions.join_keys)
     table = _assemble(recipe, definitions, rows, rows_in_order(asked, returned))
     return History(
         path,
         write_history(table, path),
         len(table),
-        recipe.transform.feature_service,
+        recipe.feature_service,
         tuple(definitions.features),
-        recipe.label_columns,
+        tuple(name for name in rows.table.column_names if name not in {*asked.column_names, *definitions.features}),
         definitions.fingerprint,
     )
 
 
-def _point_in_time(store: FeatureStore, service: str, asked: pa.Table, progress: Progress) -> pa.Table:
+def _point_in_time(
+    store: FeatureStore, recipe: Recipe, definitions: Definitions, asked: pa.Table, progress: Progress
+) -> Iterator[pa.RecordBatch]:
+    short_names = [reference.rpartition(":")[2] for reference in definitions.feature_refs]
     job = store.get_historical_features(
         entity_df=asked.to_pandas(),
-        features=store.get_feature_service(service),
+        features=store.get_feature_service(recipe.feature_service),
+        full_feature_names=short_names != list(definitions.features),
         filter_by_created_timestamp=True,
     )
-    batches, done = [], 0
+    done = 0
     for batch in _batches(job):
-        batches.append(batch)
         done += batch.num_rows
         progress(done, len(asked))
-    return pa.Table.from_batches(batches)
+        yield batch
 
 
 def _batches(job: Any) -> Iterator[pa.RecordBatch]:
@@ -88,7 +91,7 @@ def _batches(job: Any) -> Iterator[pa.RecordBatch]:
 
 def _assemble(recipe: Recipe, definitions: Definitions, rows: EntityRows, returned: pa.Table) -> pa.Table:
     """Return row number, entity columns and features, chosen one by one: Feast's order is that of a set."""
-    service = recipe.transform.feature_service
+    service = recipe.feature_service
     features = list(definitions.features)
     if absent := [name for name in features if name not in returned.column_names]:
         raise HistoryColumnsError(service, absent)

@@ -35,7 +35,8 @@ class History:
     features
         Names of the service's features, in the service's order.
     withheld
-        Columns that tell of the future (label, when it was known, weights): never given to a transform.
+        Columns that a transform may not see: the label and when it was known, and whatever else of the entity rows
+        serving would not have.
     definitions_fingerprint
         Of the feature definitions at the time of retrieval.
     """
@@ -59,12 +60,11 @@ class History:
         return pq.read_table(self.path, columns=names)
 
     def inputs(self, positions: np.ndarray[Any, Any]) -> pa.Table:
-        """Return what a transform may see of the rows at these positions: all but the withheld columns."""
-        schema = pq.read_schema(self.path)
-        visible = [name for name in schema.names if name not in {ROW, *self.withheld}]
+        """Return what a transform may see of the rows at these positions, in their order, which must be rising."""
         chosen = np.zeros(self.rows, bool)
         chosen[positions] = True
-        return pq.read_table(self.path, columns=visible).filter(pa.array(chosen))
+        names = [name for name in pq.read_schema(self.path).names if name not in {ROW, *self.withheld}]
+        return self.columns(names).filter(pa.array(chosen))
 
 
 def write_history(table: pa.Table, path: Path) -> str:

@@ -48,7 +48,7 @@ def check_event_times_kept(asked: pa.Table, returned: pa.Table, join_keys: Seque
 
 
 def _numbers(table: pa.Table) -> np.ndarray[Any, Any]:
-    return table.column(ROW).to_numpy().astype(np.int64)
+    return np.asarray(table.column(ROW).to_numpy(), np.int64)
 
 
 def _differs(asked: pa.ChunkedArray, got: pa.ChunkedArray) -> np.ndarray[Any, Any]:
@@ -59,7 +59,7 @@ def _differs(asked: pa.ChunkedArray, got: pa.ChunkedArray) -> np.ndarray[Any, An
         got = got.cast(asked.type, safe=False)
     equal = pc.fill_null(pc.equal(asked, got), fill_value=False)
     both_null = pc.and_(pc.is_null(asked, nan_is_null=_is_float(asked)), pc.is_null(got, nan_is_null=_is_float(got)))
-    return ~pc.or_(equal, both_null).to_numpy(zero_copy_only=False)
+    return ~np.asarray(pc.or_(equal, both_null).to_numpy(zero_copy_only=False))
 
 
 def _is_float(values: pa.ChunkedArray) -> bool:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from likewise.models import Family
+from likewise.transforms import Transform
 
 from .errors import RecipeFieldError
 from .gates import Gate, gate_from
 from .time_split import TimeSplit
-
-if TYPE_CHECKING:
-    from likewise.transforms import Transform
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
@@ -34,7 +31,7 @@ class Recipe:
         Column of the entity rows with 0, 1 or null. Rows without a label are never trained or judged on.
     label_known_at
         Column with the instant at which the label became known (null: never), or None when it is known at
-        the event time. A part of the split only takes rows whose label was known before the part ended.
+        the event time. Train and validate only take rows whose label was known before their span ended.
     split
         Cut points in time.
     transform
@@ -74,8 +71,15 @@ class Recipe:
             raise RecipeFieldError("slices", "a list of columns", self.slices)
         if not callable(getattr(self.model, "build", None)):
             raise RecipeFieldError("model", "a family such as WideAndDeep(...)", self.model)
+        if self.transform.feature_service is None:
+            raise RecipeFieldError("transform", "one that names its feature_service", None)
         for gate in self.gates:
             gate_from(gate)
+
+    @property
+    def feature_service(self) -> str:
+        """The feature service that the transform reads."""
+        return str(self.transform.feature_service)
 
     @property
     def label_columns(self) -> tuple[str, ...]:

@@ -105,7 +105,8 @@ def _known_in_time(
         return np.ones(len(table), bool)
     known = table.column(recipe.label_known_at)
     never = known.is_null().to_numpy()
-    return ~never & (_microseconds(known.fill_null(0)) < ends[np.minimum(part, len(ends) - 1)])
+    in_time = _microseconds(known.fill_null(0)) < ends[np.minimum(part, len(ends) - 1)]
+    return np.asarray(~never & in_time)
 
 
 def _part(name: str, positions: np.ndarray[Any, Any], table: pa.Table, recipe: Recipe) -> Part:

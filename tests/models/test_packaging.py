@@ -15,11 +15,7 @@ from likewise.models.packaging import BOUND, ModelRecord, package_model
 from likewise.models.tensorflow_import import import_keras
 from tests.models.write_artifact import SPECS, random_tensors
 
-pytestmark = [
-    pytest.mark.slow,
-    # TensorFlow 2.21 predates numpy 2's copy keyword.
-    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning"),
-]
+pytestmark = pytest.mark.slow
 RECORD = ModelRecord("late")
 
 
