@@ -130,9 +130,17 @@ def _count_rows(sent: Mapping[str, object], rules: RowRules) -> int:
 
 def _key_values(field: Field, values: list[object]) -> Sequence[KeyValue]:
     convert = _KEY_CONVERTERS.get(field.feast_type, _text_key)
-    if convert is _text_key and all(type(value) is str for value in values):
+    kinds = set(map(type, values))
+    if convert is _text_key and kinds == {str}:
+        return values  # type: ignore[return-value]
+    if convert is _integer_key and kinds == {int} and _fit(field, values):
         return values  # type: ignore[return-value]
     return [None if value is None else convert(field, row, value) for row, value in enumerate(values)]
+
+
+def _fit(field: Field, values: list[object]) -> bool:
+    bound = 2 ** _INTEGER_BITS[field.feast_type]
+    return bool(min(values) >= -bound and max(values) < bound)  # type: ignore[type-var, operator]
 
 
 def _text_key(field: Field, row: int, value: object) -> KeyValue:

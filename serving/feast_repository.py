@@ -13,7 +13,7 @@ from likewise.serving.feast_plan import ResolvedPlan, resolve_references, resolv
 from likewise.serving.on_demand import OnDemandView
 from likewise.serving.online import OnlineReader
 from likewise.serving.packed_views import PackedViews
-from likewise.serving.ports import FeatureRequest
+from likewise.serving.ports import FeatureRequest, ServedFeatures, serve_features
 from likewise.serving.store_link import StoreLink
 from likewise.stores.clock import Clock
 from likewise.stores.packed_clients import Topology
@@ -53,22 +53,22 @@ class FeastRepository:
         topology = Topology(settings.redis_type.value, settings.sentinel_master)
         self.link = StoreLink(config.project, settings.connection_string, config.repo_path, topology)
         self._lock = threading.Lock()
-        self._readers: dict[FeatureRequest, tuple[ResolvedPlan, OnlineReader]] = {}
+        self._readers: dict[FeatureRequest, tuple[ResolvedPlan, ServedFeatures]] = {}
 
-    def known(self, request: FeatureRequest) -> OnlineReader | None:
-        """Return the reader if it has been resolved already."""
+    def known(self, request: FeatureRequest) -> ServedFeatures | None:
+        """Return what answers if it has been resolved already."""
         found = self._readers.get(request)
         return found[1] if found else None
 
-    def resolve(self, request: FeatureRequest) -> OnlineReader:
-        """Return the reader, resolving it against the registry."""
+    def resolve(self, request: FeatureRequest) -> ServedFeatures:
+        """Return what answers, resolved against the registry."""
         with self._lock:
             resolved = self._resolve(request)
             if len(self._readers) >= READERS_KEPT:
                 self._readers.pop(next(iter(self._readers)))
-            reader = self.reader(resolved)
-            self._readers[request] = (resolved, reader)
-            return reader
+            served = serve_features(self.reader(resolved))
+            self._readers[request] = (resolved, served)
+            return served
 
     def reader(self, resolved: ResolvedPlan) -> OnlineReader:
         """Return a reader of a resolved plan over this repository's online store."""
@@ -97,7 +97,7 @@ class FeastRepository:
             self._readers.pop(request)
             return
         if not now.is_same_as(before):
-            self._readers[request] = (now, self.reader(now))
+            self._readers[request] = (now, serve_features(self.reader(now)))
 
     def _resolve(self, request: FeatureRequest) -> ResolvedPlan:
         if request.service is not None:

@@ -13,11 +13,10 @@ from likewise.serving.bodies import Body, member, read_object, text_list
 from likewise.serving.edge import DirectRoute, Edge
 from likewise.serving.entity_rows import EntityRows, RowRules, check_rows
 from likewise.serving.errors import TooManyRowsError, UnsupportedError, WrongShapeError
-from likewise.serving.feast_answer import feast_answer
 from likewise.serving.guarded_read import GuardedReads
 from likewise.serving.off_loop import CELLS_ON_LOOP, OffLoop
-from likewise.serving.online import OnlineReader, StoredRows
-from likewise.serving.ports import FeatureCatalog, FeatureRequest, FeatureWriter
+from likewise.serving.online import StoredRows
+from likewise.serving.ports import FeatureCatalog, FeatureRequest, FeatureWriter, ServedFeatures
 from likewise.serving.problems import problem_response
 from likewise.serving.settings import Limits
 
@@ -51,15 +50,16 @@ class FeatureRoutes:
         """Return feature values by entity, with statuses and event times."""
         body = await read_object(request, self.limits.body_bytes)
         asked = _asked(body)
-        reader = self.catalog.known(asked)
-        if reader is None:
-            reader = await self.work(partial(self.catalog.resolve, asked))
+        served = self.catalog.known(asked)
+        if served is None:
+            served = await self.work(partial(self.catalog.resolve, asked))
+        reader = served.reader
         sent = member(body, "entities", dict)
         rules = RowRules("entities", self.limits.rows, ignore_unknown=True)
         rows = check_rows(reader.plan, sent, rules)
         with_views = member(body, "include_feature_view_version_metadata", bool, False)  # noqa: FBT003
         stored = await self.reads.fetch(reader, rows)
-        render = partial(_render, reader, rows, stored, with_views=with_views)
+        render = partial(_render, served, rows, stored, with_views=with_views)
         heavy = reader.runs_code or rows.n * len(reader.plan.served) > CELLS_ON_LOOP
         return Response(await self.work(render) if heavy else render(), media_type=JSON)
 
@@ -98,8 +98,8 @@ def _asked(body: Body) -> FeatureRequest:
     return FeatureRequest(None, tuple(references), full_names)
 
 
-def _render(reader: OnlineReader, rows: EntityRows, stored: Sequence[StoredRows], *, with_views: bool) -> bytes:
-    return feast_answer(reader.plan, reader.assemble(rows, stored), with_views=with_views)
+def _render(served: ServedFeatures, rows: EntityRows, stored: Sequence[StoredRows], *, with_views: bool) -> bytes:
+    return served.answer.write(served.reader.assemble(rows, stored), with_views=with_views)
 
 
 def _table(body: Body, limits: Limits) -> Mapping[str, list[Any]]:

@@ -11,8 +11,10 @@ import numpy.typing as npt
 from likewise.serving.entity_rows import EntityRows
 from likewise.serving.errors import StaleFeaturesError
 from likewise.serving.online import OUTSIDE_MAX_AGE, FeatureRows, OnlineReader, StoredRows
-from likewise.transforms.columns import Columns
+from likewise.serving.row_notes import RowNotes
+from likewise.transforms.columns import Columns, InputSpec
 from likewise.transforms.counters import Counters
+from likewise.transforms.steps import OutputSpec
 
 Tensors = Mapping[str, npt.NDArray[np.generic]]
 
@@ -20,12 +22,17 @@ Tensors = Mapping[str, npt.NDArray[np.generic]]
 class Transform(Protocol):
     """What we use of `likewise.transforms.FittedTransform`."""
 
-    name: str
-    digest: str
-    inputs: tuple[Any, ...]
-    outputs: tuple[Any, ...]
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """The columns it reads."""
+        ...
 
-    def apply_columns(self, columns: Columns, counters: Counters | None = None) -> dict[str, npt.NDArray[Any]]:
+    @property
+    def outputs(self) -> tuple[OutputSpec, ...]:
+        """The tensors it gives."""
+        ...
+
+    def apply_columns(self, columns: Columns, counters: Counters | None = None) -> Mapping[str, npt.NDArray[Any]]:
         """Return output name -> tensor."""
         ...
 
@@ -133,6 +140,8 @@ class LoadedRelease:
         Whether rows older than their TTL refuse the request (otherwise they are missing, as in training).
     tally
         Missing, unseen and out-of-range values since it was loaded.
+    notes
+        Writes what its answers say of their rows.
     """
 
     identity: ReleaseIdentity
@@ -141,6 +150,10 @@ class LoadedRelease:
     predictor: Predictor | None
     refuse_stale: bool = False
     tally: Tally = field(default_factory=Tally)
+    notes: RowNotes = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "notes", RowNotes(self.reader.plan))
 
     def prove(self) -> None:
         """Replay golden rows and golden predictions.

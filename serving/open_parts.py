@@ -6,7 +6,6 @@ from likewise.serving.parts import Parts
 from likewise.serving.registry_releases import RegistryReleases
 from likewise.serving.settings import ServingSettings
 from likewise.stores.clock import parse_clock
-from likewise.transforms import FittedTransform
 from likewise.transforms.registry import Registry
 
 
@@ -19,11 +18,7 @@ def open_parts(settings: ServingSettings) -> Parts:
         The repository or the registry can't be used; the text says what to do.
     """
     repository = FeastRepository(settings.repo, parse_clock(settings.clock))
-    registry = (
-        Registry(settings.registry, settings.blobs, create=False, open_transform=FittedTransform.from_bytes)
-        if settings.releases
-        else None
-    )
+    registry = Registry(settings.registry, settings.blobs, create=False) if settings.releases else None
     releases = None
     if registry is not None:
         releases = RegistryReleases(registry, repository, settings.on_stale, settings.on_moved_definitions)

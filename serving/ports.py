@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from likewise.serving.feast_answer import FeastAnswer
 from likewise.serving.online import OnlineReader
 
 
@@ -26,15 +27,28 @@ class FeatureRequest:
     full_names: bool = False
 
 
-class FeatureCatalog(Protocol):
-    """Finds the reader of a feature request."""
+@dataclass(frozen=True, slots=True)
+class ServedFeatures:
+    """What answers a feature request: reads its features and writes the answer."""
 
-    def known(self, request: FeatureRequest) -> OnlineReader | None:
-        """Return the reader if it has been resolved already; never blocks."""
+    reader: OnlineReader
+    answer: FeastAnswer
+
+
+def serve_features(reader: OnlineReader) -> ServedFeatures:
+    """Return what answers by a reader."""
+    return ServedFeatures(reader, FeastAnswer(reader.plan))
+
+
+class FeatureCatalog(Protocol):
+    """Finds what answers a feature request."""
+
+    def known(self, request: FeatureRequest) -> ServedFeatures | None:
+        """Return it if it has been resolved already; never blocks."""
         ...
 
-    def resolve(self, request: FeatureRequest) -> OnlineReader:
-        """Return the reader, resolving it against the registry (milliseconds, blocking)."""
+    def resolve(self, request: FeatureRequest) -> ServedFeatures:
+        """Return it, resolved against the registry (milliseconds, blocking)."""
         ...
 
     def refresh(self) -> None:

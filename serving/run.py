@@ -22,7 +22,6 @@ from likewise.serving.app import build_app
 from likewise.serving.errors import SettingsError
 from likewise.serving.open_parts import open_parts
 from likewise.serving.settings import Limits, ServingSettings, Tokens
-from likewise.transforms import FittedTransform
 from likewise.transforms.registry import Registry
 
 SETTINGS_VARIABLE = "LIKEWISE_SERVING_SETTINGS"
@@ -96,7 +95,7 @@ def _config(app: Any, **options: Any) -> uvicorn.Config:
 def _check_releases(settings: ServingSettings) -> None:
     """Refuse a release that does not exist while the caller still listens."""
     if "predict" in settings.roles and settings.releases:
-        registry = Registry(settings.registry, settings.blobs, create=False, open_transform=FittedTransform.from_bytes)
+        registry = Registry(settings.registry, settings.blobs, create=False)
         for reference in settings.releases:
             registry.release(reference)
 

@@ -30,7 +30,7 @@ from likewise.serving.online import (
 )
 from likewise.serving.parts import Parts
 from likewise.serving.plan import FeaturePlan, Field, KeyBinding, Served, StoredView
-from likewise.serving.ports import FeatureRequest
+from likewise.serving.ports import FeatureRequest, ServedFeatures, serve_features
 from likewise.serving.resident import split_reference
 from likewise.stores.clock import FixedClock
 from likewise.transforms.columns import LogicalType, column_from_values
@@ -209,12 +209,12 @@ class FakeCatalog:
     """A `FeatureCatalog` that knows one service."""
 
     store: FakeStore
-    readers: dict[FeatureRequest, OnlineReader] = field(default_factory=dict)
+    readers: dict[FeatureRequest, ServedFeatures] = field(default_factory=dict)
 
-    def known(self, request: FeatureRequest) -> OnlineReader | None:
+    def known(self, request: FeatureRequest) -> ServedFeatures | None:
         return self.readers.get(request)
 
-    def resolve(self, request: FeatureRequest) -> OnlineReader:
+    def resolve(self, request: FeatureRequest) -> ServedFeatures:
         full = plan(full_names=request.full_names)
         if request.service not in (None, "flight_delay_v1"):
             raise UnknownFeatureServiceError(request.service, ["flight_delay_v1"])
@@ -230,9 +230,9 @@ class FakeCatalog:
             keys = tuple(key for key in KEYS if key.name in names)
             full = FeaturePlan(None, keys, (), stored, (), chosen)
         store = FakeStore(full, self.store.rows, self.store.is_down)
-        reader = OnlineReader(full, store, (), FixedClock(NOW))
-        self.readers[request] = reader
-        return reader
+        served = serve_features(OnlineReader(full, store, (), FixedClock(NOW)))
+        self.readers[request] = served
+        return served
 
     def refresh(self) -> None:
         """Change nothing."""

@@ -24,7 +24,7 @@ from likewise.serving.settings import ServingSettings
 from likewise.stores.clock import FixedClock
 from likewise.stores.definitions import describe_definitions
 from likewise.stores.embedded import stop
-from likewise.transforms import FittedTransform, LikewiseError, Steps, Transform
+from likewise.transforms import LikewiseError, Steps, Transform
 from likewise.transforms import kinds as K  # noqa: N812  as recipes write it
 from likewise.transforms.registry import Node, Registry, Release, ReleaseSpec
 from tests.serving.client import serving
@@ -91,7 +91,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         },
     )
     url = f"sqlite:///{folder}/likewise.db"
-    registry = Registry(url, open_transform=FittedTransform.from_bytes)
+    registry = Registry(url)
     version = registry.publish(transform.fit(training_rows()), verified=True)
     files = {path.name: path.read_bytes() for path in MODEL.iterdir() if path.suffix != ".json"}
     model = registry.put_model(files, metadata=json.loads((MODEL / "metadata.json").read_text()))

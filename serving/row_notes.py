@@ -1,0 +1,64 @@
+"""What an answer says of its rows: each stored view's status, and which values are null."""
+
+from typing import Any
+
+import numpy as np
+
+from likewise.serving.online import PRESENT, STATUS_NAMES, FeatureRows, StoredRows
+from likewise.serving.plan import FeaturePlan
+
+_PRESENT_BYTE = bytes([PRESENT])
+
+
+class RowNotes:
+    """Writes `statuses` by view and `nulls` by feature for the answers of one plan.
+
+    `statuses` gives each stored view's status per row; `nulls` lists the rows in which a value is null although
+    its row is present. Together they are the status of every value, in few bytes.
+    """
+
+    def __init__(self, plan: FeaturePlan) -> None:
+        self._views = {item.column: item.view for item in plan.served}
+        self._numbers = [item.column for item in plan.served if item.field.type.is_numeric]
+        self._others = [item.column for item in plan.served if not item.field.type.is_numeric]
+
+    def of(self, rows: FeatureRows) -> dict[str, Any]:
+        """Return the notes of n rows, ready for JSON."""
+        statuses = {view: _status_names(stored) for view, stored in rows.stored.items()}
+        return {"statuses": statuses, "nulls": self._nulls(rows)}
+
+    def _nulls(self, rows: FeatureRows) -> dict[str, list[int]]:
+        missing = self._missing_of_one(rows) if rows.n == 1 else self._missing_of_many(rows)
+        found = {name: _among_present(mask, rows.stored.get(self._views[name])) for name, mask in missing.items()}
+        return {name: places for name, places in found.items() if places}
+
+    def _missing_of_one(self, rows: FeatureRows) -> dict[str, Any]:
+        columns = rows.columns
+        # NaN differs from itself; for one row this is faster than any array operation.
+        gone = [name for name in self._numbers if (value := columns[name].values.item()) != value]
+        gone += [name for name in self._others if columns[name].is_missing()[0]]
+        return dict.fromkeys(gone, np.ones(1, np.bool_))
+
+    def _missing_of_many(self, rows: FeatureRows) -> dict[str, Any]:
+        masks: dict[str, Any] = {}
+        if self._numbers and rows.n:
+            matrix = np.isnan(np.array([rows.columns[name].values for name in self._numbers]))
+            masks = {self._numbers[at]: matrix[at] for at in np.flatnonzero(matrix.any(axis=1)).tolist()}
+        for name in self._others:
+            mask = rows.columns[name].is_missing()
+            if mask.any():
+                masks[name] = mask
+        return masks
+
+
+def _status_names(stored: StoredRows) -> Any:
+    codes = stored.statuses.tobytes()
+    if codes == _PRESENT_BYTE * len(codes):
+        return ["PRESENT"] * len(codes)
+    return [STATUS_NAMES[code] for code in codes]
+
+
+def _among_present(mask: np.ndarray[Any, Any], stored: StoredRows | None) -> list[int]:
+    chosen = mask if stored is None else mask & (stored.statuses == PRESENT)
+    places: list[int] = np.flatnonzero(chosen).tolist()
+    return places
