@@ -116,7 +116,7 @@ def _numbers(kind: FieldType, column: pa.Array) -> Cells:
 
 
 def _only_bits(column: pa.Array) -> pa.Array:
-    if not pc.all(pc.is_in(column, pa.array([0, 1], column.type), skip_nulls=True), skip_nulls=True).as_py():
+    if not pc.all(pc.is_in(column.drop_null(), pa.array([0, 1], column.type))).as_py():
         raise ValueError("numbers other than 0 and 1")
     return column.cast(pa.bool_())
 
