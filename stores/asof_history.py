@@ -10,14 +10,15 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from likewise.stores.asof_entities import EntityInput, EntityRows, look_through, read_entities, rows_of_query
-from likewise.stores.asof_join import ViewJoin, build_match, gather_sql, unit_of_view
-from likewise.stores.asof_progress import Bars, bars
+from likewise.stores.asof_gather import gather
+from likewise.stores.asof_join import ViewJoin, build_match, unit_of_view
+from likewise.stores.asof_progress import bars
 from likewise.stores.asof_session import Session, SessionSettings, open_session
 from likewise.stores.asof_snapshot import EntitylessRange, snapshot_sql
 from likewise.stores.asof_source import Relation, open_relation
 from likewise.stores.asof_times import rescaled_sql
 from likewise.stores.asof_view import JoinKey, ViewPlan
-from likewise.stores.errors import ColumnCollisionError, EntityFrameError, RowsLostError
+from likewise.stores.errors import ColumnCollisionError, EntityFrameError
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +63,18 @@ class HistoryQuery:
             for view in views:
                 with shown.waiting(f"matching {view.plan.name}"):
                     build_match(session, view, known_only=self.known_only)
-            yield from self._gathered(session, rows, views, shown)
+            with shown.waiting("gathering features"):
+                gathered = gather(session, rows, views)
+            yield gathered.schema
+            advance = shown.add("history", rows.count)
+            for batch in gathered.batches:
+                yield batch
+                advance(batch.num_rows)
 
     def _entity_rows(self, session: Session, relations: Sequence[Relation]) -> EntityRows:
         if isinstance(self.entities, EntitylessRange):
             return look_through(rows_of_query(snapshot_sql(self.views, relations, self.entities), session))
         return read_entities(self.entities, session)
-
-    def _gathered(self, session: Session, rows: EntityRows, views: Sequence[ViewJoin], shown: Bars) -> Iterator:  # type: ignore[type-arg]
-        with shown.waiting("gathering features"):
-            result = session.run(gather_sql(views)).to_arrow_reader(self.settings.batch_rows)
-        schema = pa.schema([*rows.schema, *list(result.schema)[1:]])
-        yield schema
-        advance = shown.add("history", rows.count)
-        for batch in beside(rows, result, schema):
-            yield batch
-            advance(batch.num_rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +115,7 @@ def join_views(
             for key in plan.keys
         )
         unit = unit_of_view(plan, relation, rows.unit)
-        views.append(ViewJoin(number, plan, relation, unit, rescaled_sql("e.t", rows.unit, unit), key_sql))
+        views.append(ViewJoin(number, plan, relation, unit, rescaled_sql("e.t", rows.unit, unit), key_sql, rows.bounds))
     rows.register(session, keys)
     return views
 
@@ -143,42 +140,3 @@ def comparable(key: JoinKey, sql: str, entity: pa.DataType, relation: Relation) 
         # Integers that passed through pandas with a null among them; a fraction equals no integer.
         return f"CASE WHEN {sql} = floor({sql}) THEN try_cast({sql} AS {kind}) END"
     return sql
-
-
-def beside(rows: EntityRows, result: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield the entity columns with the features beside them.
-
-    Raises
-    ------
-    RowsLostError
-        The join did not return every entity row once and in order.
-    """
-    position, left = 0, Remainder(rows.batches())
-    for batch in result:
-        ids, count = batch.column(0), batch.num_rows
-        if count and (ids[0].as_py() != position or ids[-1].as_py() != position + count - 1):
-            raise RowsLostError(position, ids[0].as_py())
-        position += count
-        yield pa.RecordBatch.from_arrays([*left.take(count), *batch.columns[1:]], schema=schema)
-    if position != rows.count:
-        raise RowsLostError(rows.count, position)
-
-
-class Remainder:
-    """A stream of batches from which any number of rows can be taken."""
-
-    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
-        self._batches = batches
-        self._rest: pa.RecordBatch | None = None
-
-    def take(self, count: int) -> list[pa.Array]:
-        """Return the columns of the next `count` rows."""
-        parts = []
-        while count:
-            batch = self._rest if self._rest is not None else next(self._batches)
-            parts.append(batch.slice(0, count))
-            count -= parts[-1].num_rows
-            self._rest = batch.slice(parts[-1].num_rows) if parts[-1].num_rows < batch.num_rows else None
-        if len(parts) == 1:
-            return list(parts[0].columns)
-        return [pa.concat_arrays([part.column(i) for part in parts]) for i in range(parts[0].num_columns)]

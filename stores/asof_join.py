@@ -18,10 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from likewise.stores.asof_session import Session, quoted
 from likewise.stores.asof_source import Relation
-from likewise.stores.asof_times import Unit, finest_unit, instant_sql
+from likewise.stores.asof_times import EARLIEST, Unit, between_sql, finest_unit, instant_sql
 from likewise.stores.asof_view import ViewPlan
 
 # Ranks below every created time: a row without one loses against a row that has one.
@@ -44,6 +45,8 @@ class ViewJoin:
         SQL of the entity table's instant in that unit.
     key_sql
         For each join key: SQL of the entity table's value, comparable with the source's.
+    span
+        First and last instant of the entity rows; None where there are none.
     """
 
     number: int
@@ -52,6 +55,7 @@ class ViewJoin:
     unit: Unit
     time_sql: str
     key_sql: tuple[str, ...]
+    span: tuple[datetime, datetime] | None
 
     @property
     def match(self) -> str:
@@ -101,7 +105,18 @@ def facts_sql(view: ViewJoin, *, known_only: bool) -> str:
             condition += f" AND created <> {_NEVER}"
     keys = [f"{quoted(key.source)} AS k{i}" for i, key in enumerate(plan.keys)]
     inner = ", ".join([*keys, f"{event} AS event", f"{created} AS created", f'{relation.row} AS "row"'])
-    return f"SELECT *, {available} AS available FROM (SELECT {inner} FROM {relation.sql}) WHERE {condition}"
+    rows = f"SELECT {inner} FROM {relation.sql}{_within_reach(view)}"
+    return f"SELECT *, {available} AS available FROM ({rows}) WHERE {condition}"
+
+
+def _within_reach(view: ViewJoin) -> str:
+    """Return a WHERE that lets DuckDB skip row groups which no entity row can match."""
+    if view.span is None:
+        return ""
+    first, last = view.span
+    since = first - view.plan.ttl if view.plan.ttl and first - EARLIEST > view.plan.ttl else None
+    condition = between_sql(view.relation.types, view.plan.event, since, last)
+    return f" WHERE {condition}" if condition else ""
 
 
 def _has_ties(session: Session, facts: str, keys: Sequence[str]) -> bool:
@@ -129,18 +144,24 @@ def match_sql(view: ViewJoin, frontier: str) -> str:
     return f'SELECT e.id, f."row" FROM entity e ASOF JOIN {frontier} f ON {conditions}{fresh}'
 
 
+def combine_matches(session: Session, views: Sequence[ViewJoin]) -> None:
+    """Make the table `matched`: each entity row's id, and its row number in each source (row_0, row_1 ...)."""
+    rows = [f'm{view.number}."row" AS row_{view.number}' for view in views]
+    joins = [f"LEFT JOIN {view.match} m{view.number} ON e.id = m{view.number}.id" for view in views]
+    session.run(f"CREATE TEMP TABLE matched AS SELECT {', '.join(['e.id', *rows])} FROM entity e {' '.join(joins)}")
+    for table in ("entity", *(view.match for view in views)):
+        session.run(f"DROP TABLE {table}")
+
+
 def gather_sql(views: Sequence[ViewJoin]) -> str:
     """Return SQL for every entity row in its order: its id, then the features of all views."""
-    selected, joins = ["e.id"], []
+    selected, joins = ["m.id"], []
     for view in views:
-        columns = [f"{quoted(f.source)} AS c{view.number}_{i}" for i, f in enumerate(view.plan.features)]
+        source = f"s{view.number}"
+        columns = [f"{quoted(f.source)} AS c{i}" for i, f in enumerate(view.plan.features)]
         inner = ", ".join([f'{view.relation.row} AS "row"', *columns])
-        joins.append(f"LEFT JOIN {view.match} m{view.number} ON e.id = m{view.number}.id")
         joins.append(
-            f"LEFT JOIN (SELECT {inner} FROM {view.relation.sql}) s{view.number} "
-            f'ON m{view.number}."row" = s{view.number}."row"'
+            f'LEFT JOIN (SELECT {inner} FROM {view.relation.sql}) {source} ON m.row_{view.number} = {source}."row"'
         )
-        selected += [
-            f"s{view.number}.c{view.number}_{i} AS {quoted(f.output)}" for i, f in enumerate(view.plan.features)
-        ]
-    return f"SELECT {', '.join(selected)} FROM entity e {' '.join(joins)} ORDER BY e.id"
+        selected += [f"{source}.c{i} AS {quoted(f.output)}" for i, f in enumerate(view.plan.features)]
+    return f"SELECT {', '.join(selected)} FROM matched m {' '.join(joins)} ORDER BY m.id"

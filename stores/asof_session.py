@@ -13,6 +13,8 @@ import duckdb
 
 from likewise.stores.errors import OfflineQueryError
 
+_UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
@@ -32,6 +34,8 @@ class SessionSettings:
         Rows of a record batch handed out.
     progress
         Show bars; None: when standard error is a terminal.
+    held_share
+        The part of DuckDB's memory limit that feature columns held beside it may take, from 0 to 1.
     """
 
     memory_limit: str | None = None
@@ -40,6 +44,7 @@ class SessionSettings:
     repository: Path = Path()
     batch_rows: int = 65_536
     progress: bool | None = None
+    held_share: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,15 @@ class Session:
     def run(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Execute a statement."""
         return self.connection.execute(sql)
+
+    def memory_bytes(self) -> int:
+        """Return DuckDB's memory limit."""
+        number, unit = str(self.run("SELECT current_setting('memory_limit')").fetchall()[0][0]).split()
+        return int(float(number) * _UNITS[unit])
+
+    def threads(self) -> int:
+        """Return how many threads may work."""
+        return int(self.run("SELECT current_setting('threads')").fetchall()[0][0])
 
     def types(self, relation: str) -> dict[str, str]:
         """Return DuckDB type by column of what a FROM clause names."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -37,12 +38,25 @@ class Relation:
         SQL of a BIGINT that numbers its rows: unique, the same at each scan, larger later in file order.
     types
         DuckDB type by column.
+    files
+        Its Parquet files in the order of row numbers; None where it is none (a staged table).
     """
 
     name: str
     sql: str
     row: str
     types: Mapping[str, str]
+    files: tuple[str, ...] | None = None
+
+    def positions(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return row numbers as positions in the files, one after the other."""
+        if self.files is None or len(self.files) == 1:
+            return rows
+        counts = [pq.read_metadata(file).num_rows for file in self.files]
+        starts = np.cumsum([0, *counts[:-1]], dtype=np.int64)
+        inside = rows & ((1 << ROWS_PER_FILE_BITS) - 1)
+        found: npt.NDArray[np.int64] = starts[rows >> ROWS_PER_FILE_BITS] + inside
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +123,7 @@ def _scanned(session: Session, name: str, files: Sequence[str], columns: SourceC
         row = f"(file_index::BIGINT * {1 << ROWS_PER_FILE_BITS} + file_row_number)"
     types = session.types(sql)
     _require(name, columns.names, list(types))
-    return Relation(name, sql, row, types)
+    return Relation(name, sql, row, types, tuple(files))
 
 
 def _require(name: str, wanted: Sequence[str], present: Sequence[str]) -> None:

@@ -45,6 +45,7 @@ class Case:
     has_created: bool
     keys: int
     files: int
+    in_memory: bool
 
 
 def answer(case: Case, key: tuple[object, ...], instant: int) -> int | None:
@@ -91,6 +92,7 @@ def cases(draw: st.DrawFn) -> Case:
         has_created=draw(st.booleans()),
         keys=keys,
         files=draw(st.integers(1, 3)),
+        in_memory=draw(st.booleans()),
     )
 
 
@@ -128,14 +130,15 @@ def written(case: Case, folder: Path) -> ViewPlan:
 
 
 @settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(case=cases())
 def test_join_is_the_oracles(case: Case, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Every entity row comes back once, in order, with the value that an exhaustive search finds.
 
     Over composite keys, missing keys, views without keys, ties of event and created time, missing times, late
-    facts, TTLs, seconds to nanoseconds, zoned and naive, one file and several.
+    facts, TTLs, seconds to nanoseconds, zoned and naive, one file and several, features held in
+    memory and joined.
     """
     plan = written(case, tmp_path_factory.mktemp("facts"))
     entities = pa.table(
@@ -145,7 +148,8 @@ def test_join_is_the_oracles(case: Case, tmp_path_factory: pytest.TempPathFactor
             **key_columns([key for key, _ in case.entities], case.keys),
         }
     )
-    query = HistoryQuery(SessionSettings(threads=1, batch_rows=3), (plan,), entities, known_only=case.known_only)
+    limits = SessionSettings(threads=1, batch_rows=3, held_share=0.25 if case.in_memory else 0.0)
+    query = HistoryQuery(limits, (plan,), entities, known_only=case.known_only)
     result = query.batches().read_all()
     assert result["position"].to_pylist() == list(range(len(case.entities)))
     assert result["value"].to_pylist() == [answer(case, key, instant) for key, instant in case.entities]
