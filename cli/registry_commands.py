@@ -1,4 +1,4 @@
-"""`likewise list | show | alias | log`: what the registry holds, and moving aliases.
+"""`likewise list | show | alias | log | check`: what the registry holds, and moving aliases.
 
 SQLAlchemy (0.2 s) and the registry are loaded when one of these is called, never for the help page.
 """
@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command("show")(show)
     app.command("alias")(alias)
     app.command("log")(log)
+    app.command("check")(check)
 
 
 def list_(
@@ -71,6 +72,11 @@ def log(
 ) -> None:
     """Tell who moved which alias of a release, when and why."""
     _actions().tell_log(name, as_json=as_json)
+
+
+def check(as_json: JsonOption = False) -> None:
+    """Read all that the registry holds and name what is damaged (exit 1) or say that it is whole."""
+    _actions().check(as_json=as_json)
 
 
 def _actions() -> ModuleType:

@@ -1,29 +1,46 @@
 """What the registry's commands print for people: tables by rich, no cell of which is taken for markup."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
+import typer
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from likewise.transforms.registry import Alias, AliasMove, ModelRecord, Release, ReleaseVersion, TransformVersion
+from likewise.cli.transform_view import settings_text, state_text
+from likewise.transforms.registry import (
+    Alias,
+    AliasMove,
+    Finding,
+    ModelRecord,
+    Release,
+    ReleaseVersion,
+    TransformVersion,
+)
 
 _WIDTH = 140  # where output is no terminal: rows stay whole for grep and for files
 _SHORT = len("sha256:") + 12
 _BYTES = ("B", "kB", "MB", "GB")
 
 
-def shelves(held: Mapping[str, Sequence[Any]]) -> None:
-    """Print the records of each shelf that has any."""
-    at: dict[tuple[str, int], list[str]] = {}
-    for alias in held.get("aliases", ()):
-        at.setdefault((alias.name, alias.version), []).append(alias.alias)
-    for shelf, records in held.items():
-        if records:
-            _SHELVES[shelf](records, at)
+@dataclass(frozen=True, slots=True)
+class Held:
+    """All that a registry holds."""
+
+    releases: Sequence[ReleaseVersion] = ()
+    aliases: Sequence[Alias] = ()
+    transforms: Sequence[TransformVersion] = ()
+    models: Sequence[ModelRecord] = ()
+
+
+def shelves(held: Held, wanted: Sequence[str]) -> None:
+    """Print the records of each wanted shelf that has any."""
+    for shelf in wanted:
+        _SHELVES[shelf](held)
 
 
 def release(found: Release, transform: TransformVersion, aliases: Sequence[str]) -> None:
@@ -67,6 +84,45 @@ def transform_version(version: TransformVersion, used_by: Sequence[str]) -> None
     )
 
 
+def artifact(described: Mapping[str, Any]) -> None:
+    """Print what `transform_view.describe` returned: what it reads, gives, holds and was made of."""
+    _heading(f"artifact of {described['name']}", f"{described['golden_rows']} golden rows")
+    _facts({"digest": described["digest"], "feature service": described["feature_service"]})
+    artifact_tables(described)
+
+
+def artifact_tables(described: Mapping[str, Any]) -> None:
+    """Print the tables of `artifact`, for who has said already what it is."""
+    _print_table("Inputs", ("column", "type"), [(spec["name"], spec["type"]) for spec in described["inputs"]])
+    outputs = described["outputs"]
+    _print_table(
+        "Outputs",
+        ("tensor", "dtype", "shape", "codes", "columns"),
+        [
+            (
+                o["name"],
+                o["dtype"],
+                _shape(o["shape"]),
+                str(o["cardinality"] or ""),
+                ", ".join(o["columns"]),
+            )
+            for o in outputs
+        ],
+    )
+    kinds = [(o["name"], steps["columns"], kind) for o in outputs for steps in o["steps"] for kind in steps["kinds"]]
+    _print_table(
+        "Steps and policies",
+        ("tensor", "kind", "columns", "settings"),
+        [(name, k["kind"], ", ".join(columns), settings_text(k["settings"])) for name, columns, k in kinds],
+    )
+    _print_table(
+        "Statistics",
+        ("column", "kind", "tensor", "fitted"),
+        [(c, k["kind"], name, state_text(facts)) for name, _, k in kinds for c, facts in k["state"].items()],
+    )
+    _print_table("Provenance", ("fact", "value"), _flat(described["provenance"]))
+
+
 def model(record: ModelRecord, sizes: Mapping[str, int], metadata: Mapping[str, Any]) -> None:
     """Print what a model consists of."""
     _heading(f"model:{short(record.digest)}", record.runtime or "")
@@ -84,45 +140,62 @@ def log(name: str, moves: Sequence[AliasMove]) -> None:
     _print_table(f"Aliases of {name}", ("when (UTC)", "alias", "from", "to", "who", "why"), rows)
 
 
+def findings(found: Sequence[Finding]) -> None:
+    """Print what is wrong with a registry."""
+    _print_table("Findings", ("what", "problem"), [(finding.reference, finding.problem) for finding in found])
+
+
 def short(digest: str) -> str:
     """Return the beginning of a digest, which references take in its place."""
     return digest[:_SHORT]
 
 
-def _releases(records: Iterable[ReleaseVersion], at: Mapping[tuple[str, int], list[str]]) -> None:
+def _releases(held: Held) -> None:
+    at: dict[tuple[str, int], list[str]] = {}
+    for alias in held.aliases:
+        at.setdefault((alias.name, alias.version), []).append(alias.alias)
+    known = {transform.digest: transform.reference for transform in reversed(held.transforms)}
     rows = [
         (
             r.name,
             str(r.version),
             ", ".join(at.get((r.name, r.version), ())),
             r.feature_service,
-            short(r.transform),
+            known.get(r.transform, short(r.transform)),
             *_made(r),
         )
-        for r in records
+        for r in held.releases
     ]
     _print_table("Releases", ("name", "version", "aliases", "service", "transform", "made (UTC)", "by"), rows)
 
 
-def _aliases(records: Iterable[Alias], _: object) -> None:
-    _print_table("Aliases", ("alias", "version"), [(f"{a.name}@{a.alias}", str(a.version)) for a in records])
+def _aliases(held: Held) -> None:
+    _print_table("Aliases", ("alias", "version"), [(f"{a.name}@{a.alias}", str(a.version)) for a in held.aliases])
 
 
-def _transforms(records: Iterable[TransformVersion], _: object) -> None:
+def _transforms(held: Held) -> None:
     rows = [
-        (t.name, str(t.version), short(t.digest), _verdict(t), t.feature_service, _size(t.size_bytes), *_made(t))
-        for t in records
+        (
+            t.name,
+            str(t.version),
+            short(t.digest),
+            t.verified_by or "no",
+            t.feature_service or "any",
+            _size(t.size_bytes),
+            *_made(t),
+        )
+        for t in held.transforms
     ]
-    columns = ("name", "version", "digest", "verified", "service", "size", "made (UTC)", "by")
+    columns = ("name", "version", "digest", "verified by", "service", "size", "made (UTC)", "by")
     _print_table("Transforms", columns, rows)
 
 
-def _models(records: Iterable[ModelRecord], _: object) -> None:
-    rows = [(short(m.digest), m.runtime or "", str(m.file_count), _size(m.size_bytes), *_made(m)) for m in records]
+def _models(held: Held) -> None:
+    rows = [(short(m.digest), m.runtime or "", str(m.file_count), _size(m.size_bytes), *_made(m)) for m in held.models]
     _print_table("Models", ("digest", "runtime", "files", "size", "made (UTC)", "by"), rows)
 
 
-_SHELVES: Mapping[str, Callable[[Any, Mapping[tuple[str, int], list[str]]], None]] = {
+_SHELVES: Mapping[str, Callable[[Held], None]] = {
     "releases": _releases,
     "aliases": _aliases,
     "transforms": _transforms,
@@ -130,12 +203,17 @@ _SHELVES: Mapping[str, Callable[[Any, Mapping[tuple[str, int], list[str]]], None
 }
 
 
-def _console() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
+def _print(*shown: RenderableType) -> None:
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
+    with console.capture() as capture:
+        for renderable in shown:
+            console.print(renderable)
+    # Cells are padded with spaces, which files and pipes need not hold.
+    typer.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 def _heading(title: str, remark: str | Sequence[str]) -> None:
-    _console().print(Text.assemble((title, "bold"), f"  {remark}" if remark else ""))
+    _print(Text.assemble((title, "bold"), f"  {remark}" if remark else ""))
 
 
 def _facts(facts: Mapping[str, str | None]) -> None:
@@ -145,7 +223,7 @@ def _facts(facts: Mapping[str, str | None]) -> None:
     for name, value in facts.items():
         if value is not None:
             grid.add_row(f"  {name}", _cell(value))
-    _console().print(grid)
+    _print(grid)
 
 
 def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -156,14 +234,16 @@ def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str
         table.add_column(column, overflow="fold", no_wrap=index == 0, header_style="dim")
     for row in rows:
         table.add_row(*map(_cell, row))
-    console = _console()
-    console.print()
-    console.print(table)
+    _print("", table)
 
 
 def _cell(value: str) -> Text:
     # What people typed (reasons, notes) must neither style the table nor steer the terminal.
     return Text("".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in value))
+
+
+def _shape(sizes: Sequence[int | str]) -> str:
+    return "(n,)" if len(sizes) == 1 else f"({', '.join(map(str, sizes))})"
 
 
 def _by_view(references: Sequence[str]) -> list[tuple[str, str, str]]:
