@@ -107,7 +107,9 @@ def _new_file(table: pa.Table, filesystem: pyarrow.fs.FileSystem, path: str) -> 
 
 
 def _into_folder(table: pa.Table, filesystem: pyarrow.fs.FileSystem, path: str, existing: ds.FileSystemDataset) -> None:
-    partitions = existing.partitioning.schema.names if existing.partitioning is not None else []
+    # By the folders' names: `existing.partitioning` lists every column of the files.
+    below = [part for part in existing.files[0].split("/") if "=" in part] if existing.files else []
+    partitions = [part.split("=", 1)[0] for part in below if part.split("=", 1)[0] in existing.schema.names]
     ds.write_dataset(
         table,
         path,
