@@ -8,7 +8,7 @@ from pathlib import Path
 from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
-from feast.types import FeastType, Float64, Int64
+from feast.types import FeastType, Float64, Int64, String
 
 from likewise.stores.clock import FixedClock
 from likewise.stores.packed_redis import PackedRedisOnlineStore, PackedRedisOnlineStoreConfig
@@ -49,8 +49,8 @@ class View:
 
     def feast(self) -> FeatureView:
         """Return the view as Feast knows it."""
-        types = {ValueType.INT64: Int64}
-        keys = [Field(name=key, dtype=types[kind]) for key, kind in self.keys.items() if kind in types]
+        types = {ValueType.INT64: Int64, ValueType.STRING: String}
+        keys = [Field(name=key, dtype=types[kind]) for key, kind in self.keys.items()]
         return FeatureView(
             name=self.name,
             entities=self.entities(),
