@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+VARIABLE = "LIKEWISE_PROGRESS"
 Advance = Callable[[int], None]
 
 
@@ -45,9 +47,16 @@ class Bars:
 
 @contextmanager
 def bars(*, wanted: bool | None) -> Iterator[Bars]:
-    """Show bars while the block runs: when wanted, or, left open (None), when standard error is a terminal."""
+    """Show bars while the block runs.
+
+    Parameters
+    ----------
+    wanted
+        None: when standard error is a terminal and `LIKEWISE_PROGRESS` is not `off`. A program that draws bars of
+        its own sets that, as two of them garble each other.
+    """
     console = Console(stderr=True)
-    shown = console.is_terminal if wanted is None else wanted
+    shown = (console.is_terminal and os.environ.get(VARIABLE) != "off") if wanted is None else wanted
     columns = (
         TextColumn("{task.description}"),
         BarColumn(30),

@@ -17,15 +17,21 @@ OURS = "likewise.stores.asof_duckdb.AsofDuckDBOfflineStore"
 
 
 def make_store(folder: Path, offline: str = OURS, **settings: object) -> FeatureStore:
-    """Return a store on an SQLite online store and a file registry in `folder`."""
+    """Return a store on an SQLite online store and a file registry in `folder`; settings are the offline store's."""
+    return store_of(folder, {"type": offline, **settings}, {"type": "sqlite", "path": str(folder / "online.db")})
+
+
+def store_of(folder: Path, offline: dict[str, object], online: dict[str, object], **rest: object) -> FeatureStore:
+    """Return a store on a file registry in `folder`."""
     config = RepoConfig(
         project="tested",
         provider="local",
         registry=str(folder / "registry.db"),
-        offline_store={"type": offline, **settings},
-        online_store={"type": "sqlite", "path": str(folder / "online.db")},
+        offline_store=offline,
+        online_store=online,
         entity_key_serialization_version=3,
         repo_path=folder,
+        **rest,
     )
     return FeatureStore(config=config)
 
