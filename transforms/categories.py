@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from likewise.transforms.category_counts import Category, CategoryCounts
-from likewise.transforms.columns import column_from_values
+from likewise.transforms.columns import Column, column_from_values
 from likewise.transforms.errors import ArtifactError, SettingError
 from likewise.transforms.kind import Arrays, Fields, require
+from likewise.transforms.logical_types import LogicalType
 from likewise.transforms.packed_values import pack, unpack
 from likewise.transforms.vocabulary import Vocabulary
 
@@ -51,3 +55,13 @@ def unpack_vocabularies(fields: Fields, arrays: Arrays) -> tuple[Vocabulary, ...
             raise ArtifactError(f"the vocabulary of column {field.source!r} holds a category twice")
         vocabularies.append(Vocabulary(field.type, values))
     return tuple(vocabularies)
+
+
+def decoded(vocabulary: Vocabulary, codes: npt.NDArray[np.int32]) -> Column:
+    """Return the categories of codes; missing for codes beyond the vocabulary."""
+    size = len(vocabulary)
+    values: list[Any] = [vocabulary.values[c] if 0 <= c < size else None for c in codes.tolist()]
+    if vocabulary.type is LogicalType.TIME:
+        ticks = np.array([v or 0 for v in values], dtype=np.int64)
+        return Column(vocabulary.type, ticks, np.array([v is None for v in values]))
+    return column_from_values("inverse", values, vocabulary.type)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,7 @@ class Column:
     """
 
     type: LogicalType
-    values: npt.NDArray[np.generic] | pa.Array
+    values: Any  # npt.NDArray[Any] | pa.Array
     missing: npt.NDArray[np.bool_] | None = None
     integers: npt.NDArray[np.int64] | None = None
 

@@ -101,7 +101,8 @@ _CONVERTERS: dict[str, Callable[[str, object], object]] = {
     "bytes": _bytes,
     "time": _microseconds,
 }
-_CONVERTERS |= {f"list<{kind}>": _list_of(convert) for kind, convert in tuple(_CONVERTERS.items())}
+_ELEMENTS = {**_CONVERTERS, "boolean": lambda name, value: bool(_boolean(name, value))}
+_CONVERTERS |= {f"list<{kind}>": _list_of(convert) for kind, convert in _ELEMENTS.items()}
 
 
 def converter(logical: str) -> Callable[[str, object], object]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from likewise.transforms.columns import Column
+from likewise.transforms.columns import Column, column_from_values
 from likewise.transforms.logical_types import LogicalType
 
 Hashes: TypeAlias = npt.NDArray[np.uint64]
@@ -42,11 +42,13 @@ def _bits(column: Column) -> Hashes:
     """Return (n,) 64 bits of each value, equal for equal values; one pattern for missing."""
     if column.type.is_numeric:
         source = column.values if column.integers is None else column.integers
-        return np.where(column.is_missing(), _NAN, source.view(np.uint64))
+        return np.asarray(np.where(column.is_missing(), _NAN, source.view(np.uint64)))
     if column.type is LogicalType.TIME:
         return np.where(column.is_missing(), _NAN, column.values.view(np.uint64))
     if column.type.is_list:
-        return _hashes_of([repr(v).encode() for v in column.objects()])
+        # In the one form rows have: whole numbers come from Arrow as integers or as floats.
+        same = column_from_values("", column.objects(), column.type).objects()
+        return _hashes_of([repr(value).encode() for value in same])
     return _bits_of_text(column.arrow())
 
 

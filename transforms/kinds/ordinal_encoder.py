@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from likewise.transforms.categories import (
     chosen_categories,
+    decoded,
     pack_vocabularies,
     require_categories,
     unpack_vocabularies,
 )
 from likewise.transforms.category_counts import CategoryCounts, CategoryFitter, CategoryKind
 from likewise.transforms.codes import CodePlan, MissingPolicy, UnseenPolicy
-from likewise.transforms.columns import Column, column_from_values
+from likewise.transforms.columns import Column
 from likewise.transforms.counters import Counters
 from likewise.transforms.kind import SCALARS, Arrays, Codes, Field, Fields, FittedKind, Form, require_choice
 from likewise.transforms.logical_types import LogicalType
@@ -47,6 +47,7 @@ class OrdinalEncoder(CategoryKind):
 
     Examples
     --------
+    >>> from likewise.transforms.columns import column_from_values
     >>> from likewise.transforms.testing import fit_values
     >>> fitted = fit_values(OrdinalEncoder(), LogicalType.TEXT, ["b", "a", "b"])
     >>> fitted.apply((column_from_values("x", ["b", None, "z"], LogicalType.TEXT),), None)
@@ -120,17 +121,8 @@ class FittedOrdinalEncoder(FittedKind):
 
     def inverse(self, values: Codes) -> tuple[Column, ...]:
         """Return the categories; missing for the codes of missing and oov."""
-        return tuple(_decoded(v, row) for v, row in zip(self.vocabularies, values, strict=True))
+        return tuple(decoded(v, row) for v, row in zip(self.vocabularies, values, strict=True))
 
     def arrays(self) -> Arrays:
         """Return the vocabularies."""
         return pack_vocabularies(self.fields, [v.values for v in self.vocabularies])
-
-
-def _decoded(vocabulary: Vocabulary, codes: npt.NDArray[np.int32]) -> Column:
-    size = len(vocabulary)
-    values: list[Any] = [vocabulary.values[c] if 0 <= c < size else None for c in codes.tolist()]
-    if vocabulary.type is LogicalType.TIME:
-        ticks = np.array([v or 0 for v in values], dtype=np.int64)
-        return Column(vocabulary.type, ticks, np.array([v is None for v in values]))
-    return column_from_values("inverse", values, vocabulary.type)
