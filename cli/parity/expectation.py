@@ -28,15 +28,18 @@ def expected_rows(
     ttl
         A row older than this at `instant` is missing; None: never.
     """
-    newest = rows.newest(run, oldest=instant - ttl if ttl else EPOCH)
     numbered = entities.append_column(ROW, pa.array(range(entities.num_rows)))
+    keys = ", ".join(f'"{key}"' for key in rows.keys)
+    newest = rows.newest_sql(f"({keys}) IN (SELECT ({keys}) FROM numbered)" if keys else "TRUE")  # noqa: S608
     on = " AND ".join(f'e."{key}" = s."{key}"' for key in rows.keys) or "TRUE"
     features = ", ".join(f's."{name}"' for name in rows.features)
-    query = f"SELECT {features}, s.{EVENT} FROM numbered e LEFT JOIN newest s ON {on} ORDER BY e.{ROW}"  # noqa: S608
+    query = f"SELECT {features}, s.{EVENT} FROM numbered e LEFT JOIN ({newest}) s ON {on} ORDER BY e.{ROW}"  # noqa: S608
     with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
         connection.register("numbered", numbered)
-        connection.register("newest", newest)
-        found = connection.execute(query).to_arrow_table()
+        found = connection.execute(
+            query, [rows.path, instant - ttl if ttl else EPOCH, run, EPOCH, run]
+        ).to_arrow_table()
     return Expected(columns_from_arrow(found, _schema(rows, found)), _microseconds(found[EVENT]))
 
 

@@ -43,18 +43,20 @@ class SourceRows:
             Join keys, features, `__event` and `__created` (microseconds, UTC); of rows with equal event times
             the one created last.
         """
-        columns = ", ".join(f'"{name}"' for name in (*self.keys, *self.features))
-        keys = ", ".join(f'"{name}"' for name in self.keys) or "1"
-        query = f"""
-            SELECT {columns}, "{self.event}" AS {EVENT}, "{self.created}" AS {CREATED}
-            FROM read_parquet(?)
-            WHERE "{self.event}" BETWEEN ? AND ? AND "{self.created}" > ? AND "{self.created}" <= ?
-            QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY "{self.event}" DESC, "{self.created}" DESC) = 1
-        """  # noqa: S608  # names come from the Feast registry, values are bound
-        values = [self.path, oldest, run, since, run]
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            return connection.execute(query, values).to_arrow_table()
+            return connection.execute(self.newest_sql(), [self.path, oldest, run, since, run]).to_arrow_table()
+
+    def newest_sql(self, where: str = "TRUE") -> str:
+        """Return the query behind `newest`: its values are path, oldest, run, since, run; `where` narrows the rows."""
+        columns = ", ".join(f'"{name}"' for name in (*self.keys, *self.features))
+        keys = ", ".join(f'"{name}"' for name in self.keys) or "1"
+        return f"""
+            SELECT {columns}, "{self.event}" AS {EVENT}, "{self.created}" AS {CREATED}
+            FROM read_parquet(?)
+            WHERE "{self.event}" BETWEEN ? AND ? AND "{self.created}" > ? AND "{self.created}" <= ? AND {where}
+            QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY "{self.event}" DESC, "{self.created}" DESC) = 1
+        """  # noqa: S608  # names come from the Feast registry, values are bound
 
 
 def source_rows(view: FeatureView, repo: Path) -> SourceRows:
