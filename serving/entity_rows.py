@@ -140,7 +140,7 @@ def _key_values(field: Field, values: list[object]) -> Sequence[KeyValue]:
 
 def _fit(field: Field, values: list[object]) -> bool:
     bound = 2 ** _INTEGER_BITS[field.feast_type]
-    return bool(min(values) >= -bound and max(values) < bound)  # type: ignore[type-var, operator]
+    return bool(min(values) >= -bound and max(values) < bound)  # type: ignore[type-var]
 
 
 def _text_key(field: Field, row: int, value: object) -> KeyValue:

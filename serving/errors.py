@@ -273,6 +273,16 @@ class SettingsError(ServingError):
         super().__init__(f"setting {name!r} can't be used", expected=expected, got=repr(got))
 
 
+class WorkersFailedError(ServingError):
+    """Workers end before they serve."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(
+            f"{times} workers in a row ended before they served",
+            advice="read the log above; the first error is the cause",
+        )
+
+
 class UnsupportedError(ServingError):
     """A request asks for something this server does not do."""
 

@@ -1,31 +1,32 @@
 """Runs the server: one process or several, a clear line when it is ready, a graceful end."""
 
+import contextlib
 import gc
 import json
 import logging
-import os
+import signal
 import socket
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.supervisors import Multiprocess
 
 from likewise.serving.app import build_app
 from likewise.serving.errors import SettingsError
 from likewise.serving.open_parts import open_parts
-from likewise.serving.settings import Limits, ServingSettings, Tokens
+from likewise.serving.prefork import Workers
+from likewise.serving.settings import ServingSettings
 from likewise.transforms.registry import Registry
 
-SETTINGS_VARIABLE = "LIKEWISE_SERVING_SETTINGS"
 GRACE_SECONDS = 10
+BACKLOG = 2048
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _NOT_READY_AFTER_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
@@ -44,29 +45,42 @@ def run(settings: ServingSettings) -> None:
     LikewiseError
         The repository, the registry or a release can't be used; nothing was served.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    logging.getLogger("feast").setLevel(logging.WARNING)  # it tells of every look at its registry
     _check_releases(settings)
-    listener = _listen(settings)
-    address = _url(settings, listener)
-    announcer = threading.Thread(target=_announce, args=(address,), daemon=True)
-    if settings.workers == 1:
-        app = _quick_app(settings)
-        announcer.start()
-        uvicorn.Server(_config(app)).run(sockets=[listener])
-        return
-    os.environ[SETTINGS_VARIABLE] = _to_json(settings)
-    config = _config(f"{__name__}:app_of_worker", factory=True, workers=settings.workers)
-    announcer.start()
-    Multiprocess(config, sockets=[listener]).run()
+    with _listen(settings) as listener:
+        announcement = _Announcement(_url(settings, listener))
+        if settings.workers == 1:
+            app = _app(settings)
+            threading.Thread(target=announcement.keep_looking, daemon=True).start()
+            _serve(app, listener)
+            return
+        _check_repository(settings)
+        gc.freeze()  # collections in workers then leave the pages that they share alone
+        listener.listen(BACKLOG)
+        workers = Workers(settings.workers, lambda: _serve(_app(settings), listener), GRACE_SECONDS + 5)
+        workers.run(announcement.look)
 
 
-def app_of_worker() -> FastAPI:
-    """Return the app of one of several worker processes; its settings come from the parent's environment."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    return _quick_app(_from_json(os.environ[SETTINGS_VARIABLE]))
+def _serve(app: FastAPI, listener: socket.socket) -> None:
+    _Server(_config(app)).run(sockets=[listener])
 
 
-def _quick_app(settings: ServingSettings) -> FastAPI:
+class _Server(uvicorn.Server):
+    """A server that returns after a graceful end; uvicorn's raises the signal again, which ends the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle SIGINT and SIGTERM while serving; put back what was there before."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _app(settings: ServingSettings) -> FastAPI:
     app = build_app(settings, open_parts(settings))
     # What is loaded by now lives as long as the process: collections need not walk it (0.1 s each otherwise).
     gc.collect()
@@ -74,7 +88,7 @@ def _quick_app(settings: ServingSettings) -> FastAPI:
     return app
 
 
-def _config(app: Any, **options: Any) -> uvicorn.Config:
+def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
@@ -87,8 +101,7 @@ def _config(app: Any, **options: Any) -> uvicorn.Config:
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_worker_healthcheck=60,
-        **options,
+        backlog=BACKLOG,
     )
 
 
@@ -98,6 +111,12 @@ def _check_releases(settings: ServingSettings) -> None:
         registry = Registry(settings.registry, settings.blobs, create=False)
         for reference in settings.releases:
             registry.release(reference)
+
+
+def _check_repository(settings: ServingSettings) -> None:
+    """Refuse a folder without a repository here: workers could only say so in their log."""
+    if not (settings.repo / "feature_store.yaml").is_file():
+        raise SettingsError("repo", "a folder with feature_store.yaml (`--repo`, LIKEWISE_REPO)", str(settings.repo))
 
 
 def _listen(settings: ServingSettings) -> socket.socket:
@@ -110,7 +129,6 @@ def _listen(settings: ServingSettings) -> socket.socket:
         listener.close()
         where = f"{settings.host}:{settings.port}"
         raise SettingsError("port", f"an address that is free ({error.strerror})", where) from error
-    listener.set_inheritable(True)
     return listener
 
 
@@ -121,25 +139,37 @@ def _url(settings: ServingSettings, listener: socket.socket) -> str:
     )
 
 
-def _announce(address: str) -> None:
-    """Print one line when the server is ready; say why when it is not after a while."""
-    started, told = time.monotonic(), False
-    while True:
-        state = _readiness(address)
-        if state.get("status") == "ready":
+class _Announcement:
+    """Prints one line when the server is ready, and why it is not when that takes long."""
+
+    def __init__(self, address: str) -> None:
+        self._address, self._started = address, time.monotonic()
+        self._is_ready = self._told = False
+
+    def look(self) -> None:
+        """Look once."""
+        if self._is_ready:
+            return
+        state = _readiness(self._address)
+        self._is_ready = state.get("status") == "ready"
+        if self._is_ready:
             answers = [slot["answers_with"] for slot in state["releases"].values()]
             what = f"release {', '.join(answers)}" if answers else "features"
-            _say(f"Likewise serves {what} on {address} (try {address}/docs)")
-            return
-        if state and not told and time.monotonic() - started > _NOT_READY_AFTER_SECONDS:
-            told = True
-            _say(f"Likewise listens on {address} but is not ready: {json.dumps(state)}")
-        time.sleep(0.1)
+            _say(f"Likewise serves {what} on {self._address} (try {self._address}/docs)")
+        elif state and not self._told and time.monotonic() - self._started > _NOT_READY_AFTER_SECONDS:
+            self._told = True
+            _say(f"Likewise listens on {self._address} but is not ready: {json.dumps(state)}")
+
+    def keep_looking(self) -> None:
+        """Look until the server is ready."""
+        while not self._is_ready:
+            self.look()
+            time.sleep(0.1)
 
 
 def _readiness(address: str) -> dict[str, Any]:
     try:
-        with urllib.request.urlopen(f"{address}/health/ready", timeout=5) as answer:  # noqa: S310  our own address
+        with urllib.request.urlopen(f"{address}/health/ready", timeout=1) as answer:  # noqa: S310  our own address
             found: dict[str, Any] = json.load(answer)
         return found
     except urllib.error.HTTPError as error:
@@ -153,18 +183,3 @@ def _readiness(address: str) -> dict[str, Any]:
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def _to_json(settings: ServingSettings) -> str:
-    return json.dumps(asdict(settings), default=str)
-
-
-def _from_json(text: str) -> ServingSettings:
-    fields = json.loads(text)
-    for name in ("releases", "roles"):
-        fields[name] = tuple(fields[name])
-    fields["repo"] = Path(fields["repo"])
-    fields["limits"] = Limits(**fields["limits"])
-    fields["tokens"] = Tokens(**{kind: tuple(tokens) for kind, tokens in fields["tokens"].items()})
-    fields["request_log"] = Path(fields["request_log"]) if fields["request_log"] else None
-    return ServingSettings(**fields)
