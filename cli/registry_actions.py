@@ -14,7 +14,7 @@ from likewise.cli.settings import load_settings
 from likewise.cli.transform_view import describe
 from likewise.transforms import FittedTransform
 from likewise.transforms.errors import LikewiseError, listing
-from likewise.transforms.registry import Registry, check_registry, parse_reference
+from likewise.transforms.registry import Registry, check_registry, export_bundle, import_bundle, parse_reference
 from likewise.transforms.registry.errors import RegistryMissingError
 
 _FILE_ENDINGS = (".safetensors", ".likewise", ".bin")
@@ -92,10 +92,29 @@ def tell_log(name: str, *, as_json: bool) -> None:
         typer.echo(f'No alias of {name} was ever set. Set one with: likewise alias {name} prod VERSION --why "..."')
 
 
-def open_registry() -> Registry:
-    """Return the registry that the settings name; it must be there."""
+def export(reference: str, file: Path, *, as_json: bool) -> None:
+    """Write a bundle and say where and how large."""
+    written = export_bundle(open_registry(), reference, file)
+    size_bytes = written.stat().st_size
+    if as_json:
+        print_json({"reference": reference, "file": str(written), "size_bytes": size_bytes})
+    else:
+        typer.echo(f"Exported {reference} to {written} ({size_bytes:,} bytes).")
+
+
+def import_(file: Path, *, verified: bool, by: str | None, as_json: bool) -> None:
+    """Import a bundle and say which version it has here."""
+    made = import_bundle(open_registry(create=True), file, by=by, verified=verified)
+    if as_json:
+        print_json({**_jsonable(made), "reference": made.reference, "is_new": made.is_new})
+    else:
+        typer.echo(f"{file} is {made.reference} here" + ("." if made.is_new else ", and was already."))
+
+
+def open_registry(*, create: bool = False) -> Registry:
+    """Return the registry that the settings name; unless it may be created it must be there."""
     settings = load_settings()
-    return Registry(settings.registry, settings.blobs, create=False)
+    return Registry(settings.registry, settings.blobs, create=create)
 
 
 def print_json(value: object) -> None:

@@ -1,10 +1,11 @@
-"""`likewise list | show | alias | log | check`: what the registry holds, and moving aliases.
+"""`likewise list | show | alias | log | check | bundle`: what the registry holds, and moving aliases.
 
 SQLAlchemy (0.2 s) and the registry are loaded when one of these is called, never for the help page.
 """
 
 from enum import StrEnum
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
@@ -29,6 +30,10 @@ def register(app: typer.Typer) -> None:
     app.command("alias")(alias)
     app.command("log")(log)
     app.command("check")(check)
+    bundle = typer.Typer(no_args_is_help=True, help="A release or transform with all it needs, in one file.")
+    bundle.command("export")(export)
+    bundle.command("import")(import_)
+    app.add_typer(bundle, name="bundle")
 
 
 def list_(
@@ -77,6 +82,27 @@ def log(
 def check(as_json: JsonOption = False) -> None:
     """Read all that the registry holds and name what is damaged (exit 1) or say that it is whole."""
     _actions().check(as_json=as_json)
+
+
+def export(
+    reference: Annotated[
+        str, typer.Argument(metavar="REF", help="NAME:VERSION, NAME@ALIAS or transform:NAME:VERSION.")
+    ],
+    file: Annotated[Path, typer.Argument(help="The file to write; one that is there is replaced.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write a release with its transform and models, or a transform, into one file."""
+    _actions().export(reference, file, as_json=as_json)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="What `likewise bundle export` wrote, here or elsewhere.")],
+    verified: Annotated[bool, typer.Option("--verified", help="Vouch for how its transform was fitted.")] = False,
+    by: Annotated[str | None, typer.Option("--by", help="Who imports.", show_default="this user")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a bundle wholly, then publish what it holds in this registry."""
+    _actions().import_(file, verified=verified, by=by, as_json=as_json)
 
 
 def _actions() -> ModuleType:

@@ -227,6 +227,21 @@ def test_check_names_what_is_damaged(likewise: Likewise, filled: Registry, home:
     assert "is not at" in likewise("show", "transform:flight_delay:1").error
 
 
+def test_a_bundle_goes_from_one_registry_to_another(
+    likewise: Likewise, filled: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`bundle export` and `bundle import` carry a release to a machine that has no registry yet."""
+    file = str(tmp_path / "delay.bundle")
+    assert "Exported flight_delay@prod" in likewise("bundle", "export", "flight_delay@prod", file).printed
+    monkeypatch.setenv("LIKEWISE_HOME", str(tmp_path / "other"))
+    assert "release:flight_delay:1 here." in likewise("bundle", "import", file, "--by", "bob").printed
+    again = likewise("bundle", "import", file, "--verified", "--json").json
+    assert (again["is_new"], again["created_by"]) == (False, "bob")
+    assert "version 1" in likewise("alias", "flight_delay", "prod", "1", "--why", "imported").printed
+    bad = likewise("bundle", "import", __file__)
+    assert (bad.code, "not a zip file" in bad.error) == (2, True)
+
+
 def test_the_help_page_loads_no_database() -> None:
     """The commands stand on the help page without loading SQLAlchemy or the registry."""
     code = "import sys, likewise.cli.main; print([n for n in ('sqlalchemy', 'alembic', 'fsspec') if n in sys.modules])"

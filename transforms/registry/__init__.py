@@ -1,6 +1,7 @@
 """Versions, releases, aliases and their log over content-addressed blobs."""
 
 from .blobs import BlobStore
+from .bundle import export_bundle, import_bundle
 from .checkup import Finding, check_registry
 from .errors import RegistryError
 from .model_manifest import ModelFiles
@@ -25,5 +26,7 @@ __all__ = [
     "ReleaseVersion",
     "TransformVersion",
     "check_registry",
+    "export_bundle",
+    "import_bundle",
     "parse_reference",
 ]

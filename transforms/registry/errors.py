@@ -209,8 +209,8 @@ class RegistryNewerError(RegistryError):
 
 
 class BundleError(RegistryError):
-    """A file that is not a sound bundle; nothing of it was written."""
+    """A bundle that can't be read or written; nothing was imported."""
 
     def __init__(self, path: str, problem: str) -> None:
         self.path, self.problem = path, problem
-        super().__init__(f"{path} is not a sound bundle: {problem}. Nothing was imported; export it anew.")
+        super().__init__(f"bundle {path} can't be used: {problem}. Nothing was imported; export it anew.")

@@ -186,10 +186,14 @@ class Registry:
 
     def release(self, reference: str) -> Release:
         """Return the release that `release:NAME:7` or `NAME@prod` names."""
+        found = self.release_version(reference)
+        return _release(read_release(self._blobs.get(found.digest)), found)
+
+    def release_version(self, reference: str) -> ReleaseVersion:
+        """Return which version a reference names now, by one small query: what to ask often, to follow an alias."""
         wanted = parse_reference(reference, kind="release")
         with self._database.read() as connection:
-            found = queries.find_release(connection, wanted)
-        return _release(read_release(self._blobs.get(found.digest)), found)
+            return queries.find_release(connection, wanted)
 
     def releases(self, name: str | None = None) -> tuple[ReleaseVersion, ...]:
         """Return the versions of one name, or all, by name and version."""
