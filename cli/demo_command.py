@@ -1,11 +1,10 @@
 """`likewise demo`: the main job end to end on the flights of 2013, then a short report."""
 
-import json
 import os
 import resource
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 import numpy as np
@@ -17,24 +16,21 @@ from rich.console import Console
 
 from likewise.cli import report
 from likewise.cli.demo.prepare import Prepared, prepare
-from likewise.cli.errors import ParityFailedError
 from likewise.cli.feast_repository import feast_apply, open_repository
-from likewise.cli.parity.instants import Sampling
+from likewise.cli.parity.instants import EVENT_TIME
 from likewise.cli.parity.replay import Replay, online_views
 from likewise.cli.parity.report import ParityReport, print_report
-from likewise.cli.parity.runner import FAULTS, ParityInputs, run_parity
 from likewise.cli.progress import StepLog, terminal
-from likewise.cli.recipe_run import ALIAS, RunInputs, RunOutcome, promote, run_recipe
+from likewise.cli.recipe_run import ALIAS, RunInputs, RunOutcome, run_recipe
 from likewise.cli.registry_access import open_registry
+from likewise.cli.release_path import check_parity, open_inputs, promote_if_equal
 from likewise.cli.server_process import Asked, serving
 from likewise.cli.settings import DEFAULT_CLOCK, Settings, load_settings
 from likewise.stores.clock import parse_clock
-from likewise.training import load_recipe
 from likewise.training.plots import plot_reliability
 
 # Two weeks after the last day that the model was judged on: a Monday noon in New York.
 DEMO_INSTANT = "2013-12-16T17:00:00+00:00"
-INSTANTS = 30
 ASKED = 300
 
 app = typer.Typer(add_completion=False)
@@ -57,8 +53,8 @@ def demo(
     inputs = _register(settings, steps)
     _materialize(settings, inputs, steps)
     outcome = run_recipe(inputs, steps)
-    parity = _parity(inputs, outcome, steps, settings)
-    _promote(inputs, outcome, parity, steps)
+    parity = check_parity(inputs, outcome, settings, steps)
+    promote_if_equal(inputs, outcome, parity, steps)
     served = _serve(settings, inputs, outcome, steps)
     _report(console, Result(prepared, outcome, parity, served, settings))
     console.print(f"\nDone in {time.perf_counter() - started:.0f} s; {_peak_memory()}. Next: make serve")
@@ -97,10 +93,7 @@ def _register(settings: Settings, steps: StepLog) -> RunInputs:
         views = store.list_feature_views()
         features = sum(len(view.features) for view in views)
         step.outcome = f"{len(views)} feature views, {features} features, {len(store.list_feature_services())} services"
-    recipe_file = settings.repo / "recipes" / "flight_delay.py"
-    recipe = load_recipe(recipe_file)
-    folder = settings.home / "runs" / recipe.name
-    return RunInputs(recipe, recipe_file, settings.repo, store, open_registry(settings), folder)
+    return open_inputs(settings, store, settings.repo / "recipes" / "flight_delay.py")
 
 
 def _materialize(settings: Settings, inputs: RunInputs, steps: StepLog) -> None:
@@ -108,42 +101,6 @@ def _materialize(settings: Settings, inputs: RunInputs, steps: StepLog) -> None:
         replay = Replay(inputs.store, settings.repo, online_views(inputs.store))
         replay.advance(parse_clock(settings.clock).now(), report=step.report)
         step.outcome = f"{len(replay.runs)} views into Redis, each as of its last run by cadence"
-
-
-def _parity(inputs: RunInputs, outcome: RunOutcome, steps: StepLog, settings: Settings) -> ParityReport:
-    with steps.step("parity") as step:
-        start = inputs.recipe.split.boundaries().validate_until
-        sampling = Sampling(start, _last_event(inputs) + timedelta(minutes=1), INSTANTS + FAULTS)
-        # Every second row: other statistics, the same shapes.
-        other = inputs.recipe.transform.fit(outcome.history.inputs(outcome.split.train.positions[::2]))
-        scratch = settings.home / "parity"
-        found = run_parity(
-            ParityInputs(settings.repo, scratch, inputs.registry, outcome.release, inputs.recipe, sampling, other),
-            step.report,
-        )
-        (scratch / "parity.json").write_text(json.dumps(found.to_json(), indent=1, default=str), "utf-8")
-        totals = found.totals()
-        step.outcome = f"{totals['rows']:,} flights at {totals['instants']} instants: {_verdict(found)}"
-    return found
-
-
-def _verdict(found: ParityReport) -> str:
-    return "[green]serving equals history[/]" if found.passed else "[red]serving differs from history[/]"
-
-
-def _last_event(inputs: RunInputs) -> datetime:
-    times = pq.read_table(inputs.repo / inputs.recipe.entities, columns=["event_timestamp"])["event_timestamp"]
-    last: datetime = pc.max(times.cast(pa.timestamp("us", "UTC"))).as_py()
-    return last.astimezone(UTC)
-
-
-def _promote(inputs: RunInputs, outcome: RunOutcome, parity: ParityReport, steps: StepLog) -> None:
-    if not parity.passed:
-        print_report(parity, steps.console)
-        raise ParityFailedError(outcome.release.reference, ALIAS)
-    moved = promote(inputs.registry, outcome.release, "likewise demo: gates and parity passed")
-    verb = "now points" if moved else "points already"
-    steps.note("promote", f"{outcome.release.name}@{ALIAS} {verb} at version {outcome.release.version}")
 
 
 def _serve(settings: Settings, inputs: RunInputs, outcome: RunOutcome, steps: StepLog) -> list[Asked]:
@@ -162,10 +119,10 @@ def _serve(settings: Settings, inputs: RunInputs, outcome: RunOutcome, steps: St
 
 def _rows_to_ask(inputs: RunInputs, outcome: RunOutcome, now: datetime) -> list[dict[str, object]]:
     """Return the next flights to be predicted from `now` on."""
-    wanted = [*outcome.release.join_keys, *outcome.release.request_fields, "event_timestamp"]
+    wanted = [*outcome.release.join_keys, *outcome.release.request_fields, EVENT_TIME]
     entities = pq.read_table(inputs.repo / inputs.recipe.entities, columns=wanted)
-    due = entities.filter(pc.greater_equal(entities["event_timestamp"].cast(pa.timestamp("us", "UTC")), pa.scalar(now)))
-    return list(due.sort_by("event_timestamp").slice(0, ASKED).drop_columns(["event_timestamp"]).to_pylist())
+    due = entities.filter(pc.greater_equal(entities[EVENT_TIME].cast(pa.timestamp("us", "UTC")), pa.scalar(now)))
+    return list(due.sort_by(EVENT_TIME).slice(0, ASKED).drop_columns([EVENT_TIME]).to_pylist())
 
 
 def _report(console: Console, result: Result) -> None:

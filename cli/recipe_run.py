@@ -93,6 +93,13 @@ def run_recipe(inputs: RunInputs, steps: StepLog) -> RunOutcome:
     return _outcome(published.release, history, split, reused=False)
 
 
+def earlier_outcome(inputs: RunInputs, reference: str, steps: StepLog) -> RunOutcome:
+    """Return a published release with the history of its recipe, for commands that only look at it."""
+    history = read_history(inputs, steps)
+    release = inputs.registry.release(f"release:{reference.removeprefix('release:')}")
+    return _outcome(release, history, split_history(history, inputs.recipe), reused=True)
+
+
 def read_history(inputs: RunInputs, steps: StepLog) -> History:
     """Return the recipe's history: the file of an earlier run where nothing it follows from has changed."""
     path, note = inputs.folder / "history.parquet", inputs.folder / "history.json"

@@ -59,3 +59,8 @@ def loaded_by(statement: str) -> set[str]:
 def test_light_imports_stay_light(statement: str) -> None:
     """The help page, the core and a recipe load neither Feast nor TensorFlow nor pandas."""
     assert loaded_by(statement) & HEAVY == set()
+
+
+def test_the_help_page_needs_no_numbers() -> None:
+    """`likewise --help` answers in under half a second: it loads not even numpy."""
+    assert loaded_by("import likewise.cli.main") & {*HEAVY, "numpy", "pyarrow", "scipy", "sqlalchemy"} == set()
