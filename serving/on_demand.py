@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from likewise.serving.errors import OnDemandViewError
-from likewise.serving.feast_types import arrow_type
+from likewise.serving.feast_types import arrow_type, is_integer
 from likewise.serving.plan import ComputedView, Field
-from likewise.transforms.columns import Column, LogicalType, column_from_arrow
+from likewise.transforms.columns import Column, LogicalType, column_from_arrow, column_from_values
 
 
 class OnDemandCode(Protocol):
@@ -74,7 +74,7 @@ def _run_pandas(code: OnDemandCode, inputs: Mapping[str, Input], n: int) -> Mapp
 
 
 def _run_python(code: OnDemandCode, inputs: Mapping[str, Input], n: int) -> Mapping[str, Any]:
-    rows = _table(inputs, n).to_pydict()
+    rows = {name: _python_values(item) for name, item in inputs.items()}
     outputs: Mapping[str, Any]
     if not code.singleton:
         outputs = code.feature_transformation.udf(rows)
@@ -101,6 +101,18 @@ def _table(inputs: Mapping[str, Input], n: int) -> pa.Table:
     return pa.table(arrays)
 
 
+def _python_values(item: Input) -> list[Any]:
+    """Return the values that Arrow's `to_pylist` gives; plain numbers without the way through Arrow."""
+    column = item.column
+    if column.type is not LogicalType.NUMBER or column.integers is not None or item.feast_type == "FLOAT":
+        return list(_array(item).to_pylist())
+    values = column.values.tolist()
+    # NaN is the one value that differs from itself.
+    if is_integer(item.feast_type):
+        return [None if value != value else int(value) for value in values]
+    return [None if value != value else value for value in values]
+
+
 def _array(item: Input) -> pa.Array:
     target = arrow_type(item.feast_type)
     column = item.column
@@ -114,12 +126,17 @@ def _array(item: Input) -> pa.Array:
     return array if array.type == target else array.cast(target)
 
 
+_PLAIN = frozenset({int, float, type(None)})
+
+
 def _output(field: Field, outputs: Mapping[str, Any], n: int) -> Column:
     """Return one declared feature as a column, by the conversion that Feast's offline path makes (pandas -> Arrow)."""
     values = outputs[field.name]
     if isinstance(values, pa.ChunkedArray):
         array = values.combine_chunks()
     elif isinstance(values, list):
+        if field.type is LogicalType.NUMBER and len(values) == n and _PLAIN.issuperset(map(type, values)):
+            return column_from_values(field.name, values, field.type)
         array = pa.array(values)
     elif not hasattr(values, "to_numpy"):
         array = pa.array(np.asarray(values).tolist())
