@@ -112,8 +112,7 @@ def output_spec(name: str, steps: Sequence[FittedSteps]) -> OutputSpec:
     Raises
     ------
     StepError
-        When a step ends in text or the like, when codes and numbers are mixed, when two columns
-        get one name, or when nothing is left.
+        When a step ends in text or the like, when codes and numbers are mixed, or when nothing is left.
     """
     fields = [f for part in steps for f in (*part.outputs(), *part.side_outputs())]
     where = f"output {name!r}"
@@ -124,13 +123,24 @@ def output_spec(name: str, steps: Sequence[FittedSteps]) -> OutputSpec:
     if codes and len(codes) != len(fields):
         mixed = next(f.name for f in fields if f.cardinality is None)
         raise StepError(where, "codes only or numbers only", f"both (numbers in {mixed!r}); make two outputs")
-    names = [f.name for f in fields]
-    if len(set(names)) != len(names) or not names:
-        double = [n for n in dict.fromkeys(names) if names.count(n) > 1]
-        raise StepError(where, "one column or more, with distinct names", repr(double))
+    names = _distinct([f.name for f in fields])
+    if not names:
+        raise StepError(where, "one column or more", "none; the fit found nothing to make columns of")
     if not codes:
         return OutputSpec(name, "float32", len(names), tuple(names), None)
     return OutputSpec(name, "int32", None if len(names) == 1 else len(names), tuple(names), max(codes))
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return the names, the second "x" as "x#2" and so on: a column may be used in several ways."""
+    given: dict[str, None] = {}
+    for name in names:
+        unique, times = name, 1
+        while unique in given:
+            times += 1
+            unique = f"{name}#{times}"
+        given[unique] = None
+    return list(given)
 
 
 def spec_as_json(spec: OutputSpec) -> dict[str, Any]:
