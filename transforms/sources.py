@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
-import pyarrow.dataset
 
 from likewise.transforms.errors import EmptyFitError, SettingError
 
@@ -105,7 +105,7 @@ def batches_of(data: Any) -> Batches:
         return _InMemory(data)
     if isinstance(data, pa.RecordBatch):
         return _InMemory(pa.Table.from_batches([data]))
-    if isinstance(data, pyarrow.dataset.Dataset):
+    if _is_dataset(data):
         return _Dataset(data)
     if isinstance(data, pa.RecordBatchReader):
         return _OneShot(iter(data), data.schema)
@@ -156,3 +156,9 @@ def blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
                 held, rows = [], 0
     if held:
         yield pa.concat_batches(held)
+
+
+def _is_dataset(data: Any) -> bool:
+    """Tell a pyarrow dataset without importing its module, which brings pandas (0.3 s) with it."""
+    module = sys.modules.get("pyarrow.dataset")
+    return module is not None and isinstance(data, module.Dataset)
