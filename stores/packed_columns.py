@@ -142,12 +142,33 @@ def _picking(schema: RowSchema, wanted: Sequence[Wanted]) -> _Picking:
 def _group_columns(decoded: DecodedRows, group: _NumberGroup, hidden: Bits | None) -> Iterator[tuple[str, Column]]:
     block, logical = _number_block(decoded, group.kind, hidden), _SCALARS[group.kind]
     values = list(block) if group.rows is None else [block[row] for row in group.rows]
-    columns = [Column(logical, column) for column in values]
+    columns = _number_columns(logical, values)
     if group.kind is FieldType.INT64 and (np.abs(block) > EXACT_INTEGER).any():
         first = decoded.schema.groups[group.kind][0]
         rows = range(len(columns)) if group.rows is None else group.rows
         columns = [_with_long_integers(decoded, first + row, column) for row, column in zip(rows, columns, strict=True)]
     return zip(group.names, columns, strict=True)
+
+
+# The constructor of a frozen dataclass takes 0.8 us; of the 1.1 ms in which 100 x 250 values are read that would be
+# 0.2 ms (2026-11). Its slots, filled directly, take 0.25 us.
+_NEW_COLUMN: Final = object.__new__
+_SET_TYPE, _SET_VALUES, _SET_MISSING, _SET_INTEGERS = (
+    Column.__dict__[name].__set__ for name in ("type", "values", "missing", "integers")
+)
+
+
+def _number_columns(logical: LogicalType, values: Sequence[npt.NDArray[np.float64]]) -> list[Column]:
+    """Return `Column(logical, column)` for each of many columns."""
+    columns = []
+    for column in values:
+        made = _NEW_COLUMN(Column)
+        _SET_TYPE(made, logical)
+        _SET_VALUES(made, column)
+        _SET_MISSING(made, None)
+        _SET_INTEGERS(made, None)
+        columns.append(made)
+    return columns
 
 
 def _number_block(decoded: DecodedRows, kind: FieldType, hidden: Bits | None) -> npt.NDArray[np.float64]:

@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 
 import numpy as np
@@ -86,6 +86,15 @@ def test_columns_are_those_that_history_gives(redis_url: str, raw: redis.Redis) 
     assert rows.statuses.tolist() == [PRESENT] * 4
     assert rows.event_times.tolist() == [(NOON - HOUR).timestamp() * 1e6] * 4
     assert rows.created_times.tolist() == [NOON.timestamp() * 1e6] * 4
+
+
+def test_number_columns_are_whole_columns(redis_url: str, raw: redis.Redis) -> None:
+    """Columns made in bulk are equal to constructed ones in every field that the class has."""
+    write_wide(redis_url)
+    (rows,) = reader_of(raw, request_of(WIDE)).read({"uid": [0]})
+    found = rows.columns["double"]
+    made = Column(LogicalType.NUMBER, found.values)
+    assert [getattr(found, field.name) is getattr(made, field.name) for field in fields(Column)] == [True] * 4
 
 
 def test_order_repeats_and_absences(redis_url: str, raw: redis.Redis) -> None:
