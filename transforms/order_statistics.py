@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -227,12 +228,12 @@ class OrderStatistics:
 
 def fraction_ranks(fractions: Sequence[Fraction], method: QuantileMethod = "linear") -> WantedRanks:
     """Return the function n -> sorted ranks between which the quantiles of these fractions lie."""
+    return partial(_ranks_around, tuple(fractions), method)  # a closure would not cross processes
 
-    def wanted(n: int) -> Ranks:
-        lower = {_place(f, n, method).rank for f in fractions}
-        return np.array(sorted(lower | {min(rank + 1, n - 1) for rank in lower}), dtype=np.int64)
 
-    return wanted
+def _ranks_around(fractions: tuple[Fraction, ...], method: QuantileMethod, n: int) -> Ranks:
+    lower = {_place(f, n, method).rank for f in fractions}
+    return np.array(sorted(lower | {min(rank + 1, n - 1) for rank in lower}), dtype=np.int64)
 
 
 def quantiles(order: OrderStatistics, fractions: Sequence[Fraction], method: QuantileMethod = "linear") -> list[float]:

@@ -44,7 +44,8 @@ def _bits(column: Column) -> Hashes:
         source = column.values if column.integers is None else column.integers
         return np.asarray(np.where(column.is_missing(), _NAN, source.view(np.uint64)))
     if column.type is LogicalType.TIME:
-        return np.where(column.is_missing(), _NAN, column.values.view(np.uint64))
+        times: Hashes = np.where(column.is_missing(), _NAN, column.values.view(np.uint64))
+        return times
     if column.type.is_list:
         # In the one form rows have: whole numbers come from Arrow as integers or as floats.
         same = column_from_values("", column.objects(), column.type).objects()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import Counter
 from fractions import Fraction
+from typing import Any
 
 from likewise.transforms.columns import Column
 from likewise.transforms.kind import Arrays, Fields, FittedKind, Fitter, Kind, require, require_integer
@@ -61,7 +62,7 @@ class TermCounts:
         return sorted(terms)
 
 
-def bound_of(bound: float, texts: int) -> Fraction:
+def bound_of(bound: Any, texts: int) -> Fraction:
     """Return a document frequency bound as a number of texts: counts are given as integers, shares as floats."""
     return Fraction(bound) * texts if isinstance(bound, float) else Fraction(bound)
 
