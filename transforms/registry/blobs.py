@@ -91,7 +91,7 @@ class BlobStore:
 
     def _write(self, path: str, content: bytes) -> None:
         if self._is_local:
-            _write_atomically(Path(path), content)
+            _write_atomically(Path(path), content, Path(self._root) / "drafts")
         else:
             # Object stores show an object whole or not at all.
             self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
@@ -106,10 +106,11 @@ def _protocols(files: Any) -> tuple[str, ...]:
     return (protocol,) if isinstance(protocol, str) else tuple(protocol)
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
+def _write_atomically(path: Path, content: bytes, drafts: Path) -> None:
     # File, then its folder: after a power cut the name is there only with the whole content.
+    _make_folder(drafts)
     _make_folder(path.parent)
-    handle, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    handle, temporary = tempfile.mkstemp(dir=drafts)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -155,8 +155,9 @@ class UnverifiedTransformError(RegistryError):
     def __init__(self, release: str, alias: str, transform: str) -> None:
         self.release, self.alias, self.transform = release, alias, transform
         super().__init__(
-            f"{release} may not become {alias!r}: its {transform} is unverified (it was published by hand, so nobody "
-            "knows which rows it saw). Run the recipe: a pipeline that fits the same transform verifies it."
+            f"{release} may not become {alias!r}: its {transform} is unverified (it was published by hand or came "
+            "in a bundle, so nobody here knows which rows it saw). Run the recipe: a pipeline that fits the same "
+            "transform verifies it; for a bundle, import it again with --verified to vouch for it."
         )
 
 

@@ -88,10 +88,10 @@ def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_pieces_that_a_killed_writer_left_are_no_blobs(tmp_path: Path) -> None:
-    """A temporary file beside the blobs is not taken for one."""
+    """A draft is not taken for a blob."""
     store = BlobStore(tmp_path)
     store.put(b"content")
-    next(tmp_path.glob("sha256/*")).joinpath(".writing-x").write_bytes(b"cont")
+    (tmp_path / "drafts" / "tmpabc").write_bytes(b"cont")
     assert list(store.digests()) == [digest_of(b"content")]
 
 

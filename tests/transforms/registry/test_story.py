@@ -89,7 +89,7 @@ class RegistryStory(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Read everything once more."""
         assert list(check_registry(self.reopened())) == []
-        assert not list(Path(self.folder.name).rglob(".writing-*"))
+        assert not list(Path(self.folder.name).glob("blobs/drafts/*"))
         self.folder.cleanup()
 
 
