@@ -17,6 +17,7 @@ from likewise.serving.health_routes import HealthRoutes
 from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.metrics import Metrics
 from likewise.serving.off_loop import OffLoop
+from likewise.serving.open_inference_routes import OpenInferenceRoutes
 from likewise.serving.parts import Parts
 from likewise.serving.ports import FeatureCatalog
 from likewise.serving.predict_routes import Predictions, PredictRoutes
@@ -82,6 +83,7 @@ def _routers(worker: _Worker, edge: Edge) -> list[APIRouter]:
     if "predict" in worker.settings.roles:
         routers.insert(0, PredictRoutes(predictions).router(edge))
         routers.append(TfServingRoutes(predictions).router(edge))
+        routers.append(OpenInferenceRoutes(predictions).router(edge))
     if "features" in worker.settings.roles:
         features = FeatureRoutes(_catalog(parts), parts.writer, worker.reads, worker.work, limits)
         routers.insert(0, features.router(edge))

@@ -80,7 +80,7 @@ def check_rows(plan: FeaturePlan, sent: Mapping[str, object], rules: RowRules) -
     """
     _check_presence(plan, sent, rules)
     n = _count_rows(sent, rules)
-    keys = {field.name: _key_values(field, sent[field.name]) for field in plan.join_keys}  # type: ignore[arg-type]
+    keys = {field.name: check_key_values(field, sent[field.name]) for field in plan.join_keys}  # type: ignore[arg-type]
     request = {field.name: _request_column(field, sent[field.name]) for field in plan.request_fields}  # type: ignore[arg-type]
     if EVENT_TIMESTAMP in sent and EVENT_TIMESTAMP not in request:
         request[EVENT_TIMESTAMP] = _request_column(_EVENT_TIMESTAMP, sent[EVENT_TIMESTAMP])  # type: ignore[arg-type]
@@ -128,7 +128,14 @@ def _count_rows(sent: Mapping[str, object], rules: RowRules) -> int:
     return n
 
 
-def _key_values(field: Field, values: list[object]) -> Sequence[KeyValue]:
+def check_key_values(field: Field, values: list[object]) -> Sequence[KeyValue]:
+    """Return join key values of the field's type; None stays None.
+
+    Raises
+    ------
+    WrongTypeError
+        Naming the row and what was got.
+    """
     convert = _KEY_CONVERTERS.get(field.feast_type, _text_key)
     kinds = set(map(type, values))
     if convert is _text_key and kinds == {str}:
@@ -195,6 +202,8 @@ def _each(field: Field, row: int, value: object, convert: object) -> object:
 
 def _instant(field: Field, row: int, value: object) -> datetime:
     """Return a time from ISO 8601 text (no zone means UTC) or seconds since 1970, as Feast's clients send it."""
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
     try:
         if isinstance(value, str):
             instant = datetime.fromisoformat(value)
@@ -207,6 +216,8 @@ def _instant(field: Field, row: int, value: object) -> datetime:
 
 
 def _base64(field: Field, row: int, value: object) -> bytes:
+    if isinstance(value, bytes):  # from a file, not from JSON
+        return value
     if isinstance(value, str):
         try:
             return base64.b64decode(value, validate=True)

@@ -25,6 +25,15 @@ VALUES = st.recursive(
 )
 FIELDS = st.dictionaries(NAMES, st.lists(SCALARS, max_size=3) | VALUES, max_size=5)
 GOOD = {"carrier": ["UA"], "origin": ["JFK"], "dest": ["SFO"]}
+TENSORS = st.fixed_dictionaries(
+    {
+        "name": NAMES,
+        "datatype": st.sampled_from(["BYTES", "FP64", "INT64", "BOOL", "FP16", "STRING"]),
+        "shape": st.lists(st.integers(-1, 3), max_size=3),
+        "data": st.lists(SCALARS, max_size=3) | VALUES,
+    },
+    optional={"parameters": st.just({"binary_data_size": 3}) | VALUES},
+)
 MEMBERS = {
     "entities": FIELDS | st.just(GOOD) | VALUES,
     "request": FIELDS | st.just({"distance": [1]}) | VALUES,
@@ -33,7 +42,9 @@ MEMBERS = {
     "full_feature_names": VALUES,
     "include_feature_view_version_metadata": VALUES,
     "instances": st.lists(FIELDS, max_size=3) | VALUES,
-    "inputs": FIELDS | VALUES,
+    "inputs": FIELDS | VALUES | st.lists(TENSORS, max_size=4),
+    "outputs": VALUES,
+    "parameters": VALUES,
     "signature_name": VALUES,
     "push_source_name": VALUES,
     "feature_view_name": VALUES,
@@ -50,6 +61,7 @@ PATHS = (
     "/write-to-online-store",
     "/v1/models/flight_delay:predict",
     "/v1/models/flight_delay/versions/1:predict",
+    "/v2/models/flight_delay/infer",
 )
 
 
