@@ -55,6 +55,14 @@ def connect_async(address: RedisAddress, topology: Topology) -> AsyncClient:
     return redis_asyncio.Redis(**_place(address), **settings)
 
 
+async def close_async(client: AsyncClient) -> None:
+    """Close an asyncio client and, behind Sentinel, the clients that asked for the master."""
+    manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    await client.aclose()
+    for sentinel in manager.sentinels if manager else ():
+        await sentinel.aclose()
+
+
 def _settings(address: RedisAddress, retry: type = Retry) -> dict[str, Any]:
     # Rows are bytes: a client that decodes replies would break on the first one.
     return {**DEFAULT_SETTINGS, "retry": retry(_backoff(), RETRIES), **address.settings, "decode_responses": False}

@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from likewise.stores.packed_clients import AsyncClient, SyncClient, Topology, connect, connect_async
+from likewise.stores.packed_clients import AsyncClient, SyncClient, Topology, close_async, connect, connect_async
 from likewise.stores.packed_errors import RedisRefusedError, RedisUnreachableError
 from likewise.stores.packed_fetch import SchemaBook
 from likewise.stores.packed_write import AsyncRowWriter, RowWriter
@@ -66,7 +66,7 @@ class Link:
         """Close the asyncio client of the running event loop."""
         entry = self._loops.pop(asyncio.get_running_loop(), None)
         if entry is not None:
-            await entry[0].aclose()
+            await close_async(entry[0])
 
     def close(self) -> None:
         """Close the sync client."""

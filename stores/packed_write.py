@@ -64,7 +64,7 @@ class RowWriter:
                 self._put_many(*script_arguments(destination, chunk), client=pipe)
                 continue
             for key, row in zip(chunk.keys, chunk.rows, strict=True):
-                pipe.eval(PUT_ONE, 1, key, destination.ttl_seconds or 0, row)
+                pipe.execute_command("EVAL", PUT_ONE, 1, key, destination.ttl_seconds or 0, row)
         return sum(pipe.execute())
 
 
@@ -94,7 +94,7 @@ class AsyncRowWriter:
         await self._client.hset(destination.schemas_key, *_schema_entry(destination))
         async with self._client.pipeline() as pipe:
             for key, row in zip(chunk.keys, chunk.rows, strict=True):
-                pipe.eval(PUT_ONE, 1, key, destination.ttl_seconds or 0, row)
+                pipe.execute_command("EVAL", PUT_ONE, 1, key, destination.ttl_seconds or 0, row)
             return sum(await pipe.execute())
 
 
