@@ -11,6 +11,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from likewise.cli.nested_facts import flatten, plain_text
 from likewise.cli.transform_view import settings_text, state_text
 from likewise.transforms.registry import (
     Alias,
@@ -24,6 +25,7 @@ from likewise.transforms.registry import (
 
 _WIDTH = 140  # where output is no terminal: rows stay whole for grep and for files
 _SHORT = len("sha256:") + 12
+_OBJECTS_SHOWN = 20
 _BYTES = ("B", "kB", "MB", "GB")
 
 
@@ -65,8 +67,8 @@ def release(found: Release, transform: TransformVersion, aliases: Sequence[str])
         [(n.name, n.kind, ", ".join(n.inputs), n.output, short(n.artifact)) for n in found.nodes],
     )
     _print_table("Features", ("view", "n", "features"), _by_view(found.feature_refs))
-    _print_table("Metrics", ("metric", "value"), _flat(found.metrics))
-    _print_table("Provenance", ("fact", "value"), _flat(found.provenance))
+    _print_tree("Metrics", found.metrics)
+    _print_tree("Provenance", found.provenance)
 
 
 def transform_version(version: TransformVersion, used_by: Sequence[str]) -> None:
@@ -120,7 +122,7 @@ def artifact_tables(described: Mapping[str, Any]) -> None:
         ("column", "kind", "tensor", "fitted"),
         [(c, k["kind"], name, state_text(facts)) for name, _, k in kinds for c, facts in k["state"].items()],
     )
-    _print_table("Provenance", ("fact", "value"), _flat(described["provenance"]))
+    _print_tree("Provenance", described["provenance"])
 
 
 def model(record: ModelRecord, sizes: Mapping[str, int], metadata: Mapping[str, Any]) -> None:
@@ -128,7 +130,7 @@ def model(record: ModelRecord, sizes: Mapping[str, int], metadata: Mapping[str, 
     _heading(f"model:{short(record.digest)}", record.runtime or "")
     _facts({"digest": record.digest, "made": f"{_instant(record.created_at)} by {record.created_by}"})
     _print_table("Files", ("file", "size"), [(name, _size(size)) for name, size in sizes.items()])
-    _print_table("Metadata", ("fact", "value"), _flat(metadata))
+    _print_tree("Metadata", metadata)
 
 
 def log(name: str, moves: Sequence[AliasMove]) -> None:
@@ -226,15 +228,28 @@ def _facts(facts: Mapping[str, str | None]) -> None:
     _print(grid)
 
 
-def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], count: str | None = None) -> None:
     if not rows:
         return
-    table = Table(title=f"{title} ({len(rows)})", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for index, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=index == 0, header_style="dim")
     for row in rows:
         table.add_row(*map(_cell, row))
-    _print("", table)
+    _print("", Text(f"{title} ({count or len(rows)})", style="bold"), table)
+
+
+def _print_tree(title: str, value: Mapping[str, Any]) -> None:
+    """Print nested facts: plain ones as one table, every list of objects as a table of its own."""
+    facts = flatten(value)
+    _print_table(title, ("fact", "value"), [(path, fact) for path, fact in facts.items() if isinstance(fact, str)])
+    for path, objects in facts.items():
+        if not isinstance(objects, str):
+            rows = [flatten(item) for item in objects[:_OBJECTS_SHOWN]]
+            columns = list(dict.fromkeys(column for row in rows for column in row))
+            more = f"; the first {_OBJECTS_SHOWN}, --json has all" if len(objects) > _OBJECTS_SHOWN else ""
+            shown = [[plain_text(row.get(column, "")) for column in columns] for row in rows]
+            _print_table(f"{title}: {path}", columns, shown, f"{len(objects)}{more}")
 
 
 def _cell(value: str) -> Text:
@@ -252,20 +267,6 @@ def _by_view(references: Sequence[str]) -> list[tuple[str, str, str]]:
         view, _, feature = reference.partition(":")
         views.setdefault(view, []).append(feature)
     return [(view, str(len(features)), ", ".join(features)) for view, features in views.items()]
-
-
-def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:
-    if isinstance(value, Mapping) and value:
-        return [row for key, item in value.items() for row in _flat(item, f"{path}.{key}" if path else str(key))]
-    if isinstance(value, list | tuple):
-        return _flat_list(value, path)
-    return [(path, f"{value:.6g}" if isinstance(value, float) else str(value))] if path else []
-
-
-def _flat_list(values: Sequence[Any], path: str) -> list[tuple[str, str]]:
-    if any(isinstance(value, Mapping | list | tuple) for value in values):
-        return [row for index, value in enumerate(values) for row in _flat(value, f"{path}[{index}]")]
-    return [(path, ", ".join(f"{value:.6g}" if isinstance(value, float) else str(value) for value in values))]
 
 
 def _verdict(version: TransformVersion) -> str:
