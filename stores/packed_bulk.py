@@ -10,16 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from feast.feature_view import DUMMY_ENTITY_ID, FeatureView
+from feast.utils import _convert_arrow_to_proto
 
 from likewise.stores.packed_arrow import cells_from_arrow, column_of, row_times
 from likewise.stores.packed_encode import encode_rows
 from likewise.stores.packed_errors import MissingColumnError, ValueMismatchError
 from likewise.stores.packed_keys import entity_array
-from likewise.stores.packed_rows import PackedRows
+from likewise.stores.packed_rows import PackedRows, WriteRow
 from likewise.stores.packed_views import StoredView
 from likewise.stores.packed_write import Destination, RowWriter
 
 ROWS_PER_STEP: Final = 4000  # one round trip; a packed step stays within the processor's cache and a few MB of memory
+BYTES_PER_STEP: Final = 8 << 20  # where rows are wide (embeddings), fewer of them
 STEPS_AHEAD: Final = 2
 
 _log = logging.getLogger(__name__)
@@ -69,8 +71,9 @@ def write_batches(
 
 def _packed(view: StoredView, batches: Iterable[pa.RecordBatch], times: TimeColumns) -> Iterator[PackedRows]:
     for batch in batches:
-        for start in range(0, batch.num_rows, ROWS_PER_STEP):
-            yield pack_batch(view, batch.slice(start, ROWS_PER_STEP), times)
+        step = max(1, min(ROWS_PER_STEP, BYTES_PER_STEP * batch.num_rows // max(1, batch.nbytes)))
+        for start in range(0, batch.num_rows, step):
+            yield pack_batch(view, batch.slice(start, step), times)
 
 
 def pack_batch(view: StoredView, batch: pa.RecordBatch, times: TimeColumns) -> PackedRows:
@@ -98,6 +101,12 @@ def pack_batch(view: StoredView, batch: pa.RecordBatch, times: TimeColumns) -> P
         pa.scalar(view.prefix, pa.large_binary()), entities.cast(pa.large_binary()), pa.scalar(b"", pa.large_binary())
     )
     return PackedRows(keys.to_pylist(), encode_rows(view.schema, row_times(event, created), cells))
+
+
+def proto_rows(view: FeatureView, batch: pa.RecordBatch) -> list[WriteRow]:
+    """Return a record batch as Feast's own stores take it."""
+    join_keys = {column.name: column.dtype.to_value_type() for column in view.entity_columns}
+    return list(_convert_arrow_to_proto(batch, view, join_keys))
 
 
 def _join_key(batch: pa.RecordBatch, key: str, view: str) -> pa.Array:

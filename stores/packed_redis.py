@@ -4,7 +4,7 @@ Feast finds the configuration class in the module of the store, so both live her
 `packed_*` modules.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -21,9 +21,10 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
 from likewise.stores.clock import Clock, clock_from_environment
-from likewise.stores.packed_bulk import time_columns, write_batches
-from likewise.stores.packed_clients import SyncClient, Topology
+from likewise.stores.packed_bulk import proto_rows, time_columns, write_batches
+from likewise.stores.packed_clients import AsyncClient, SyncClient, Topology
 from likewise.stores.packed_delete import delete_keys, delete_views, views_with_join_keys
+from likewise.stores.packed_feast_layout import delete_feast_rows
 from likewise.stores.packed_keys import schemas_key
 from likewise.stores.packed_links import Link
 from likewise.stores.packed_request import OnlineRequest, ViewRead, prefixed_keys, view_keys
@@ -50,6 +51,9 @@ class PackedRedisOnlineStoreConfig(RedisOnlineStoreConfig):
     ttl_report_only: bool | list[str] = False
     """Views (or all: true) whose rows keep their values after their TTL and only say OUTSIDE_MAX_AGE."""
 
+    mirror_feast_layout: bool = False
+    """Write Feast's own hashes too, while stock readers live."""
+
 
 class PackedRedisOnlineStore(RedisOnlineStore):
     """One packed value for each (feature view, entity); statuses by time to live and clock.
@@ -64,12 +68,14 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         super().__init__()
         self.clock = clock
         self._links: dict[tuple[str, str], Link] = {}
+        self._base: Path | None = None
         self._views: dict[tuple[int, str], tuple[FeatureView, StoredView]] = {}
 
     # -- connections ---------------------------------------------------------------------------------------
 
     def link(self, config: RepoConfig) -> Link:
         """Return the connections of this configuration, making them on first use."""
+        self._base = config.repo_path
         return self._link(config.online_store, config.repo_path)
 
     async def close(self) -> None:
@@ -86,8 +92,11 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         return self._links[place]
 
     def _get_client(self, online_store_config: RedisOnlineStoreConfig) -> SyncClient:
-        # What of Feast asks for a client directly knows no repository: relative directories are the process's.
-        return self._link(online_store_config, None).client
+        # Feast's own code asks so when the layout is mirrored or migrated; it does not say which repository.
+        return self._link(online_store_config, self._base).client
+
+    async def _get_client_async(self, online_store_config: RedisOnlineStoreConfig) -> AsyncClient:
+        return self._link(online_store_config, self._base).async_client()
 
     # -- writing -------------------------------------------------------------------------------------------
 
@@ -99,7 +108,9 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         packed = packed_rows(view, data)
         link = self.link(config)
         with link.named():
-            link.writer.write(_destination(config, view), packed.keys, packed.rows, progress)
+            link.writer.write(self.destination(config, view), packed.keys, packed.rows, progress)
+            if config.online_store.mirror_feast_layout:
+                super().online_write_batch(config, table, data, None)
 
     async def online_write_batch_async(
         self, config: RepoConfig, table: FeatureView, data: list[WriteRow], progress: Progress
@@ -109,7 +120,9 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         packed = packed_rows(view, data)
         link = self.link(config)
         with link.named():
-            await link.async_writer().write(_destination(config, view), packed.keys, packed.rows, progress)
+            await link.async_writer().write(self.destination(config, view), packed.keys, packed.rows, progress)
+            if config.online_store.mirror_feast_layout:
+                await super().online_write_batch_async(config, table, data, None)
 
     def write_arrow(
         self, config: RepoConfig, view: FeatureView, batches: Iterable[pa.RecordBatch], progress: Progress = None
@@ -126,8 +139,21 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         stored = stored_view(config, view)
         link = self.link(config)
         times = time_columns(view)
+        if config.online_store.mirror_feast_layout:
+            batches = self._mirrored(config, view, batches)
         with link.named():
-            return write_batches(link.writer, _destination(config, stored), stored, batches, times, progress)
+            return write_batches(link.writer, self.destination(config, stored), stored, batches, times, progress)
+
+    def _mirrored(
+        self, config: RepoConfig, view: FeatureView, batches: Iterable[pa.RecordBatch]
+    ) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            super().online_write_batch(config, view, proto_rows(view, batch), None)
+            yield batch
+
+    def destination(self, config: RepoConfig, view: StoredView) -> Destination:
+        """Return where rows of a view go."""
+        return Destination(view.schema, schemas_key(config.project), config.online_store.key_ttl_seconds)
 
     # -- reading -------------------------------------------------------------------------------------------
 
@@ -252,7 +278,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):
     ) -> None:
         """Delete the rows of views that left the repository (`full_scan_for_deletion: false` keeps them)."""
         if config.online_store.full_scan_for_deletion and tables_to_delete:
-            self._delete_views(config, [_name(config, table) for table in tables_to_delete])
+            self._delete_tables(config, tables_to_delete)
 
     def teardown(
         self,
@@ -262,11 +288,11 @@ class PackedRedisOnlineStore(RedisOnlineStore):
     ) -> None:
         """Delete the rows of these views of this project; other projects in the same Redis keep theirs."""
         if tables:
-            self._delete_views(config, [_name(config, table) for table in tables])
+            self._delete_tables(config, tables)
 
     def delete_table(self, config: RepoConfig, table: FeatureView) -> None:
         """Delete the rows of one view."""
-        self._delete_views(config, [_name(config, table)])
+        self._delete_tables(config, [table])
 
     def delete_entity_values(self, config: RepoConfig, join_keys: list[str]) -> None:
         """Delete the rows of every view of this project that has exactly these join keys."""
@@ -283,6 +309,13 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         with link.named():
             return delete_keys(link.client, keys)
 
+    def _delete_tables(self, config: RepoConfig, tables: Sequence[FeatureView]) -> None:
+        self._delete_views(config, [_name(config, table) for table in tables])
+        link = self.link(config)
+        with link.named():
+            for table in tables if config.online_store.mirror_feast_layout else ():
+                delete_feast_rows(link.client, config, table)
+
     def _delete_views(self, config: RepoConfig, views: Iterable[str]) -> None:
         link = self.link(config)
         with link.named():
@@ -293,10 +326,6 @@ def reports_only(config: RepoConfig, view: str) -> bool:
     """Return whether a view's TTL is reported but not enforced."""
     setting = getattr(config.online_store, "ttl_report_only", False)
     return setting if isinstance(setting, bool) else view in setting
-
-
-def _destination(config: RepoConfig, view: StoredView) -> Destination:
-    return Destination(view.schema, schemas_key(config.project), config.online_store.key_ttl_seconds)
 
 
 def _name(config: RepoConfig, table: FeatureView) -> str:

@@ -1,0 +1,168 @@
+import asyncio
+import time
+from datetime import timedelta
+
+import pyarrow as pa
+import pytest
+import redis
+from feast import RepoConfig
+from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.types import Float64, Int64, String
+from feast.value_type import ValueType
+
+from likewise.stores.packed_migrate import Migration, ViewReport, entity_of
+from likewise.stores.redis_url import parse_url
+from tests.stores.packed_world import NOON, Row, View, config_of, store_at
+
+HOUR = timedelta(hours=1)
+STATS = View("stats", {"x": Float64, "s": String})
+SHARED = View("shared", {"x": Float64, "k": Int64})
+ROUTE = View("route", {"x": Float64}, keys={"origin": ValueType.STRING, "dest": ValueType.STRING})
+VIEWS = [STATS, SHARED, ROUTE]
+
+
+def feast_config(url: str, project: str = "exp") -> RepoConfig:
+    """Return a configuration of Feast's own store in the same Redis."""
+    host, port = parse_url(url).nodes[0]
+    return RepoConfig(
+        project=project,
+        provider="local",
+        registry="unused.db",
+        entity_key_serialization_version=3,
+        online_store=RedisOnlineStoreConfig(connection_string=f"{host}:{port}"),
+        offline_store={"type": "dask"},
+    )
+
+
+def uid(number: int) -> EntityKey:
+    """Return a key of `*?[` bytes too: 42, 63 and 91 are pattern characters."""
+    return EntityKey(join_keys=["uid"], entity_values=[Value(int64_val=number)])
+
+
+def rows_of(view: View) -> list[Row]:
+    """Return rows with nulls and odd keys."""
+    if view is ROUTE:
+        pairs = [("JFK", "a|b"), ("%", "{x}"), ("é", "")]
+        entities = [
+            EntityKey(join_keys=["origin", "dest"], entity_values=[Value(string_val=part) for part in pair])
+            for pair in pairs
+        ]
+        return [(entity, {"x": Value(double_val=at)}, NOON, None) for at, entity in enumerate(entities)]
+    name = "s" if view is STATS else "k"
+    filled = Value(string_val="t") if view is STATS else Value(int64_val=-7)
+    return [
+        (uid(number), {"x": Value(double_val=number), name: filled if number % 2 else Value()}, NOON, None)
+        for number in (1, 42, 63, 91, 92)
+    ]
+
+
+@pytest.fixture
+def feasts(redis_url: str) -> RedisOnlineStore:
+    """Fill Feast's layout for our project and one whose name ends alike."""
+    store = RedisOnlineStore()
+    for project in ("exp", "myexp"):
+        for view in VIEWS:
+            store.online_write_batch(feast_config(redis_url, project), view.feast(), rows_of(view), None)
+    return store
+
+
+def declared() -> list[object]:
+    """Return the views as Feast knows them."""
+    return [view.feast() for view in VIEWS]
+
+
+def test_rows_move_and_are_verified(feasts: RedisOnlineStore, redis_url: str) -> None:
+    """Counting writes nothing; moving lands every row of our project; checking finds all of them equal."""
+    migration = Migration(store_at(), config_of(redis_url))
+    counted = migration.count(declared())
+    assert [report.rows for report in counted] == [5, 5, 3]
+    assert [report.missing for report in migration.verify(declared())] == [5, 5, 3]
+    sent: list[int] = []
+    assert [(report.rows, report.landed) for report in migration.forward(declared(), sent.append)] == [
+        (5, 5),
+        (5, 5),
+        (3, 3),
+    ]
+    assert sum(sent) == 13
+    checked = migration.verify(declared())
+    assert checked == [ViewReport(view.name, rows=n, equal=n) for view, n in zip(VIEWS, (5, 5, 3), strict=True)]
+    assert all(report.is_complete for report in checked)
+
+
+def test_newer_rows_stay_and_others_are_told_apart(feasts: RedisOnlineStore, redis_url: str, raw: redis.Redis) -> None:
+    """A packed row newer than Feast's is kept; one that differs or is absent makes the check fail."""
+    store, config = store_at(), config_of(redis_url)
+    migration = Migration(store, config)
+    newer = [(uid(1), {"x": Value(double_val=9.0)}, NOON + HOUR, None)]
+    store.online_write_batch(config, STATS.feast(), newer, None)
+    (report,) = migration.forward([STATS.feast()])
+    assert (report.rows, report.landed) == (5, 4)
+    other = [(uid(42), {"x": Value(double_val=9.0)}, NOON, None)]
+    store.online_write_batch(config, STATS.feast(), other, None)
+    raw.delete(b"lw1:exp:stats:63")
+    (checked,) = migration.verify([STATS.feast()])
+    assert (checked.newer, checked.different, checked.missing, checked.equal) == (1, 1, 1, 2)
+    assert not checked.is_complete
+
+
+def test_the_way_back(feasts: RedisOnlineStore, redis_url: str, raw: redis.Redis) -> None:
+    """Packed rows written back are, byte for byte, the hashes that Feast's store wrote."""
+    store, config = store_at(), config_of(redis_url)
+    Migration(store, config).forward(declared())
+    before = {key: raw.hgetall(key) for key in raw.scan_iter() if raw.type(key) == b"hash" and key.endswith(b"exp")}
+    ours = [key for key in before if not key.endswith(b"myexp")]
+    raw.delete(*ours)
+    Migration(store, config).reverse(declared())
+    assert {key: raw.hgetall(key) for key in before} == before
+
+
+def test_the_rate_is_bounded(feasts: RedisOnlineStore, redis_url: str) -> None:
+    """A limit in rows per second is kept."""
+    started = time.monotonic()
+    Migration(store_at(), config_of(redis_url), rows_per_second=50).forward([STATS.feast()])
+    assert time.monotonic() - started >= 0.09
+
+
+def test_mirrored_writes_serve_stock_readers(redis_url: str) -> None:
+    """With `mirror_feast_layout` Feast's own store reads what ours wrote: sync, asyncio and from Arrow."""
+    store, config, stock = store_at(), config_of(redis_url, mirror_feast_layout=True), RedisOnlineStore()
+    view = View("stats", {"x": Float64}).feast()
+
+    def stocks(number: int) -> Value | None:
+        ((_, values),) = stock.online_read(feast_config(redis_url), view, [uid(number)], ["x"])
+        return values["x"] if values else None
+
+    store.online_write_batch(config, view, [(uid(1), {"x": Value(double_val=1.0)}, NOON, None)], None)
+    assert stocks(1) == Value(double_val=1.0)
+
+    async def on_a_loop() -> None:
+        await store.online_write_batch_async(config, view, [(uid(2), {"x": Value(double_val=2.0)}, NOON, None)], None)
+        await store.close()
+
+    asyncio.run(on_a_loop())
+    assert stocks(2) == Value(double_val=2.0)
+    times = pa.array([NOON], pa.timestamp("us", tz="UTC"))
+    batch = pa.RecordBatch.from_pydict({"uid": [3], "x": [3.0], "event_timestamp": times, "created": times})
+    assert store.write_arrow(config, view, [batch]) == 1
+    assert stocks(3) == Value(double_val=3.0)
+
+
+def test_mirrored_rows_are_deleted_with_ours_alone(feasts: RedisOnlineStore, redis_url: str, raw: redis.Redis) -> None:
+    """Deleting a mirrored view takes its fields out of our project's hashes and spares `myexp` and other views."""
+    foreign = {key: raw.hgetall(key) for key in raw.scan_iter() if key.endswith(b"myexp")}
+    store, config = store_at(), config_of(redis_url, mirror_feast_layout=True)
+    store.update(config, [STATS.feast()], [], [], [], partial=False)
+    migration = Migration(store, config)
+    assert [report.rows for report in migration.count(declared())] == [0, 5, 3]
+    store.teardown(config, declared(), [])
+    assert {key: raw.hgetall(key) for key in raw.scan_iter()} == foreign
+
+
+def test_keys_are_read_back_as_entities() -> None:
+    """The entity part of a packed key gives back the join key values, in their declared types."""
+    found = entity_of(ROUTE.feast(), "a%7Cb|%25é".encode())
+    assert list(found.join_keys) == ["dest", "origin"]
+    assert [value.string_val for value in found.entity_values] == ["a|b", "%é"]
+    assert entity_of(STATS.feast(), b"-5") == uid(-5)
