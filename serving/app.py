@@ -24,6 +24,7 @@ from likewise.serving.predict_routes import Predictions, PredictRoutes
 from likewise.serving.problems import plain_problem, unexpected_response
 from likewise.serving.refresher import Refresher
 from likewise.serving.registry_routes import RegistryRoutes
+from likewise.serving.request_log import RequestLog
 from likewise.serving.resident import ReleaseSource, ResidentReleases
 from likewise.serving.settings import ServingSettings
 from likewise.serving.tf_serving_routes import TfServingRoutes
@@ -42,6 +43,7 @@ class _Worker:
     resident: ResidentReleases
     reads: GuardedReads
     work: OffLoop
+    log: RequestLog | None
 
 
 def build_app(settings: ServingSettings, parts: Parts) -> FastAPI:
@@ -62,7 +64,8 @@ def build_app(settings: ServingSettings, parts: Parts) -> FastAPI:
     metrics = Metrics()
     reads = GuardedReads(settings.limits.deadline_ms, settings.on_trouble, metrics)
     resident = ResidentReleases(_releases(settings, parts), _references(settings))
-    worker = _Worker(settings, parts, metrics, resident, reads, OffLoop())
+    log = _request_log(settings, metrics)
+    worker = _Worker(settings, parts, metrics, resident, reads, OffLoop(), log)
     metrics.watch_releases(lambda: [slot.current for slot in resident.slots if slot.current is not None])
     app = FastAPI(title="Likewise", summary="Features, vectors and predictions", lifespan=_lifespan(worker))
     edge = Edge(Access(settings), metrics, settings.limits.inflight)
@@ -76,7 +79,7 @@ def build_app(settings: ServingSettings, parts: Parts) -> FastAPI:
 
 def _routers(worker: _Worker, edge: Edge) -> list[APIRouter]:
     parts, limits = worker.parts, worker.settings.limits
-    predictions = Predictions(worker.resident, worker.reads, worker.work, limits)
+    predictions = Predictions(worker.resident, worker.reads, worker.work, limits, worker.log)
     health = HealthRoutes(worker.resident, _store_answers(parts.catalog), worker.metrics, worker.work)
     routers = [health.router(edge)]
     # Hot paths first: routes are tried in order.
@@ -109,9 +112,17 @@ def _lifespan(worker: _Worker) -> Callable[[FastAPI], contextlib.AbstractAsyncCo
         async with refresher.running():
             yield
         worker.work.close()
+        if worker.log is not None:
+            worker.log.close()
         await parts.close()
 
     return lifespan
+
+
+def _request_log(settings: ServingSettings, metrics: Metrics) -> RequestLog | None:
+    if settings.request_log is None:
+        return None
+    return RequestLog(settings.request_log, settings.request_log_share, metrics.log_lost.inc)
 
 
 def _references(settings: ServingSettings) -> tuple[str, ...]:

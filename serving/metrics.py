@@ -40,6 +40,9 @@ class Metrics:
         self.defaults = Counter(
             "likewise_default_answers", "Answers made without the store (on_trouble=defaults).", registry=self.registry
         )
+        self.log_lost = Counter(
+            "likewise_request_log_lost", "Answers that the request log could not keep.", registry=self.registry
+        )
         self.swaps = Counter("likewise_release_swaps", "Releases swapped in.", ["reference"], registry=self.registry)
         self.version = Gauge(
             "likewise_release_version", "Version that answers for a reference.", ["reference"], registry=self.registry

@@ -102,7 +102,7 @@ class OpenInferenceRoutes:
             lengths.append(written.header_length)
             return written.body
 
-        content = await self.predictions.answer(release, rows, render)
+        content = await self.predictions.answer(request, release, rows, render)
         binary = lengths[0] is not None
         response = Response(content, media_type="application/octet-stream" if binary else JSON)
         if binary:

@@ -1,6 +1,6 @@
 """Predictions and vectors by release: keys and request data in, one release's answer out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -11,18 +11,21 @@ from starlette.responses import Response
 
 from likewise.serving.bodies import Body, member, read_object
 from likewise.serving.contract import contract
-from likewise.serving.edge import DirectRoute, Edge
+from likewise.serving.edge import DirectRoute, Edge, request_id
 from likewise.serving.entity_rows import EntityRows, RowRules, check_rows
 from likewise.serving.errors import UnsupportedError, WrongShapeError
 from likewise.serving.guarded_read import GuardedReads
 from likewise.serving.loaded_release import Answer, LoadedRelease
 from likewise.serving.off_loop import CELLS_ON_LOOP, OffLoop
+from likewise.serving.online import StoredRows
 from likewise.serving.predict_answer import predict_answer, vectors_answer
 from likewise.serving.problems import problem_response
+from likewise.serving.request_log import RequestLog
 from likewise.serving.resident import ResidentReleases
 from likewise.serving.settings import Limits
 
 JSON = "application/json"
+Render = Callable[[Answer], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +36,31 @@ class Predictions:
     reads: GuardedReads
     work: OffLoop
     limits: Limits
+    log: RequestLog | None = None
 
-    async def answer(self, release: LoadedRelease, rows: EntityRows, render: Callable[[Answer], bytes]) -> bytes:
+    async def answer(self, request: Request, release: LoadedRelease, rows: EntityRows, render: Render) -> bytes:
         """Return the rendered answer of n rows, all of it from one release."""
         with self.resident.using(release):
             stored = await self.reads.fetch(release.reader, rows)
             make = partial(_make, release, rows, stored, render)
             heavy = release.reader.runs_code or rows.n * len(release.reader.plan.served) > CELLS_ON_LOOP
-            return await self.work(make) if heavy else make()
+            made = await self.work(make) if heavy else make()
+        if self.log is not None:
+            self.log.offer(request_id(request), release, made.answer)
+        return made.body
 
 
-def _make(release: LoadedRelease, rows: EntityRows, stored: object, render: Callable[[Answer], bytes]) -> bytes:
-    return render(release.answer(rows, stored))  # type: ignore[arg-type]
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An answer and how it was written."""
+
+    answer: Answer
+    body: bytes
+
+
+def _make(release: LoadedRelease, rows: EntityRows, stored: Sequence[StoredRows], render: Render) -> _Made:
+    answer = release.answer(rows, stored)
+    return _Made(answer, render(answer))
 
 
 @lru_cache(maxsize=64)
@@ -77,14 +93,16 @@ class PredictRoutes:
             raise UnsupportedError("predicting by a release without a model", "ask /v1/vectors for its inputs")
         explain = explains(request)
         rows = await self._rows(request, release)
-        body = await self.predictions.answer(release, rows, lambda made: predict_answer(release, made, explain=explain))
+        body = await self.predictions.answer(
+            request, release, rows, lambda made: predict_answer(release, made, explain=explain)
+        )
         return _response(release, body)
 
     async def vectors(self, request: Request) -> Response:
         """Return the model's inputs for entity keys and request data."""
         release = self.predictions.resident.find(request.path_params["release"])
         rows = await self._rows(request, release)
-        body = await self.predictions.answer(release, rows, lambda made: vectors_answer(release, made))
+        body = await self.predictions.answer(request, release, rows, lambda made: vectors_answer(release, made))
         return _response(release, body)
 
     async def contract(self, request: Request) -> Response:

@@ -62,7 +62,7 @@ class TfServingRoutes:
         rules = RowRules("instances" if by_rows else "inputs", limits.rows, ignore_unknown=False)
         rows = _rows(release, body, rules)
         key = "predictions" if by_rows else "outputs"
-        content = await self.predictions.answer(release, rows, lambda answer: _predictions(key, answer))
+        content = await self.predictions.answer(request, release, rows, lambda answer: _predictions(key, answer))
         return _response(release, content)
 
     async def status(self, request: Request) -> Response:

@@ -1,0 +1,148 @@
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from likewise.serving.app import build_app
+from likewise.serving.entity_rows import RowRules, check_rows
+from likewise.serving.errors import NotFoundError
+from likewise.serving.loaded_release import LoadedRelease, ReleaseIdentity
+from likewise.serving.replay import replay
+from likewise.serving.request_log import RequestLog
+from likewise.transforms import Steps, Transform
+from likewise.transforms import kinds as K  # noqa: N812  as recipes write it
+from tests.serving.client import serving
+from tests.serving.conftest import SETTINGS
+from tests.serving.fakes import FakePredictor, World, loaded
+
+ROWS = {
+    "entities": {"carrier": ["UA", "OO", "DL", "ZZ", None], "origin": ["JFK"] * 5, "dest": ["SFO"] * 5},
+    "request": {"distance": [0.1, None, 3e300, -0.0, 7]},
+}
+
+
+def real_release(version: int, store: Any) -> LoadedRelease:
+    """Return a release with a real transform over numbers, integers and texts."""
+    outputs = {
+        "dense": [Steps(["mean_delay", "late_share", "distance", "flights"], [K.SimpleImputer("median")])],
+        "airline": [Steps(["airline"], [K.OrdinalEncoder(unseen="oov", missing="category")])],
+    }
+    rows = {"mean_delay": [1.0, 2.0], "late_share": [0.5, 0.1], "distance": [1.0, 5.0], "flights": [3, 2**60]}
+    table = pa.table({**rows, "airline": ["United", "Delta"]})
+    transform = Transform(name="flight_delay", feature_service="flight_delay_v1", outputs=outputs).fit(table)
+    release = loaded(version, store=store)
+    identity = ReleaseIdentity("flight_delay", version, "sha256:0", transform.digest)
+    return replace(release, identity=identity, transform=transform)
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    made.source.load = lambda _, version: real_release(version, made.store)  # type: ignore[method-assign]
+    return made
+
+
+def logged(world: World, folder: Path, share: float = 1.0) -> list[str]:
+    """Serve some requests with a log; return their ids."""
+    settings = replace(SETTINGS, request_log=folder, request_log_share=share)
+    with serving(build_app(settings, world.parts())) as client:
+        answers = [client.post("/v1/predict/flight_delay", json=ROWS) for _ in range(20)]
+        answers += [client.post("/v1/vectors/flight_delay", json=ROWS)]
+    return [answer.headers["x-request-id"] for answer in answers]
+
+
+def test_every_logged_answer_can_be_computed_again(world: World, tmp_path: Path) -> None:
+    """With a share of 1 every answer is logged, whole, and replaying it gives the same tensors and predictions."""
+    ids = logged(world, tmp_path)
+    for request_id in ids:
+        found = replay(tmp_path, request_id, lambda _, version: real_release(version, world.store))
+        assert (found.stage, found.release) == ("none", "flight_delay:1")
+        assert found.logged is not None
+        assert len(found.logged) == 5
+    table = pq.read_table(next(tmp_path.glob("*/*/*.parquet")))
+    first = table.slice(0, 5).to_pydict()
+    assert first["status__carrier_stats"] == ["PRESENT", "PRESENT", "OUTSIDE_MAX_AGE", "NOT_FOUND", "NOT_FOUND"]
+    assert first["value__flights"][:2] == [120, 3]
+    assert first["value__distance"][0] == 0.1
+    assert first["event_time__carrier_stats"][3] is None
+
+
+def test_replay_names_the_first_stage_that_differs(world: World, tmp_path: Path) -> None:
+    """Another transform, other arithmetic and another model are each found, at their own stage."""
+    request_id = logged(world, tmp_path)[0]
+    release = real_release(1, world.store)
+
+    def stage(changed: LoadedRelease) -> str:
+        return replay(tmp_path, request_id, lambda *_: changed).stage
+
+    assert stage(replace(release, identity=replace(release.identity, transform="sha256:other"))) == "release"
+    assert stage(replace(release, transform=_Nudged(release.transform))) == "transform"
+    assert stage(replace(release, predictor=FakePredictor(1.5))) == "model"
+
+
+class _Nudged:
+    """A transform whose first tensor is one bit off."""
+
+    def __init__(self, transform: Any) -> None:
+        self._transform = transform
+        self.inputs, self.outputs = transform.inputs, transform.outputs
+
+    def apply_columns(self, columns: Any, counters: Any = None) -> dict[str, np.ndarray]:
+        """Return tensors, one value one bit off."""
+        tensors = {name: tensor.copy() for name, tensor in self._transform.apply_columns(columns, counters).items()}
+        tensors["dense"][0, 0] = np.nextafter(tensors["dense"][0, 0], np.float32(np.inf))
+        return tensors
+
+    def check_golden(self) -> None:
+        """Hold."""
+
+
+def test_an_unknown_request_is_told(world: World, tmp_path: Path) -> None:
+    """A request that the log does not hold is an error that says it may not have been sampled."""
+    logged(world, tmp_path, share=0.0)
+    with pytest.raises(NotFoundError, match="sampled"):
+        replay(tmp_path, "none", lambda *_: loaded())
+
+
+def test_a_full_log_loses_rows_not_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the disk can't follow, offering returns at once and what is lost is counted."""
+    monkeypatch.setattr("likewise.serving.request_log.QUEUE_REQUESTS", 4)
+    gate, lost = threading.Event(), []
+    monkeypatch.setattr(RequestLog, "_flush", lambda *_: gate.wait(10))
+    monkeypatch.setattr("likewise.serving.request_log.FLUSH_SECONDS", 0.0)
+    log = RequestLog(tmp_path, 1.0, lambda: lost.append(1))
+    release = loaded()
+    answer: Any = release.predict(_one(release))
+    for at in range(50):
+        log.offer(str(at), release, answer)
+    assert len(lost) >= 40
+    gate.set()
+    log.close()
+
+
+def test_a_disk_that_fails_is_logged_and_serving_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A log that can't be written is an error in the log of the process and a count, nothing more."""
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("likewise.serving.request_log.pq.write_table", fail)
+    lost: list[int] = []
+    log = RequestLog(tmp_path, 1.0, lambda: lost.append(1))
+    release = loaded()
+    log.offer("a", release, release.predict(_one(release)))
+    log.close()
+    assert "disk full" in caplog.text
+    assert lost == [1]
+
+
+def _one(release: LoadedRelease) -> Any:
+    fields = {**ROWS["entities"], "distance": [1.0] * 5}
+    return check_rows(release.reader.plan, fields, RowRules("rows", 10, ignore_unknown=False))
