@@ -6,23 +6,20 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
 import pyarrow as pa
 
-from likewise.transforms.artifact import Content
-from likewise.transforms.columns import Column, InputSpec, column_from_objects, columns_from_arrow, schema_of
-from likewise.transforms.errors import ColumnMissingError, ColumnTypeError, LikewiseError, SettingError
+from likewise.transforms.assembly import Made, assembled
+from likewise.transforms.columns import InputSpec, columns_from_arrow, schema_of
+from likewise.transforms.errors import ColumnMissingError, ColumnTypeError, SettingError
 from likewise.transforms.fitted_transform import FittedTransform
 from likewise.transforms.fitting import TransformFitter
-from likewise.transforms.golden import DATA_ROWS, GoldenRows, odd_rows
+from likewise.transforms.golden import DATA_ROWS
 from likewise.transforms.logical_types import LogicalType, is_text_type
-from likewise.transforms.plan import compile_plan
 from likewise.transforms.sources import Batches, batches_of, blocks
-from likewise.transforms.steps import Steps, output_spec
+from likewise.transforms.steps import Steps
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 _FIT_THREADS = 2
@@ -141,19 +138,14 @@ class Transform:
 
     def finish(self, fitter: TransformFitter, provenance: Mapping[str, Any] | None = None) -> FittedTransform:
         """Return the fitted transform of a fitter whose last pass is closed."""
-        outputs = fitter.steps()
-        columns, tensors = _golden_rows(fitter, outputs)
         noted = {
             "rows": fitter.sample.rows,
             "data_fingerprint": f"rows64:{fitter.sample.fingerprint:016x}",
             "passes": fitter.passes,
-            "versions": _versions(),
+            **(provenance or {}),
         }
-        golden = GoldenRows(columns, tensors)
-        content = Content(
-            self.name, self.feature_service, fitter.inputs, outputs, golden, {**noted, **(provenance or {})}
-        )
-        return FittedTransform(content)
+        made = Made(self.name, self.feature_service, fitter.inputs, fitter.steps())
+        return assembled(made, fitter.sample.chosen(), noted)
 
 
 def _require_outputs(name: object, outputs: object) -> None:
@@ -210,46 +202,3 @@ def _with_texts_encoded(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Encode text as dictionary once, for the sample of rows and every fitter alike."""
     arrays = [a.dictionary_encode() if is_text_type(a.type) else a for a in batch.columns]
     return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
-
-
-def _golden_rows(
-    fitter: TransformFitter, outputs: Mapping[str, Any]
-) -> tuple[dict[str, Column], dict[str, np.ndarray[Any, Any]]]:
-    """Return golden columns and tensors: sampled rows, then odd ones, without those a policy refuses."""
-    specs = [output_spec(name, steps) for name, steps in outputs.items()]
-    plan = compile_plan(list(zip(specs, outputs.values(), strict=True)), fitter.inputs)
-    kept: list[list[Any]] = []
-    for row in [*fitter.sample.chosen(), *odd_rows(fitter.inputs)]:
-        try:
-            _run(plan, specs, fitter.inputs, [row])
-        except LikewiseError:
-            continue
-        kept.append(row)
-    columns = _columns(fitter.inputs, kept)
-    return columns, _run(plan, specs, fitter.inputs, kept)
-
-
-def _columns(inputs: Sequence[InputSpec], rows: Sequence[Sequence[Any]]) -> dict[str, Column]:
-    return {
-        spec.name: column_from_objects(spec.name, [row[at] for row in rows], spec.type)
-        for at, spec in enumerate(inputs)
-    }
-
-
-def _run(plan: Any, specs: Sequence[Any], inputs: Sequence[InputSpec], rows: Sequence[Sequence[Any]]) -> Any:
-    columns = _columns(inputs, rows)
-    tensors = {spec.name: np.empty((len(rows), *spec.shape), spec.dtype) for spec in specs}
-    numbers = np.array([columns[name].values for name in plan.number_names]).reshape(-1, len(rows))
-    if rows:
-        plan.run(numbers, [columns[spec.name] for spec in plan.column_inputs], tensors, None)
-    return tensors
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in ("likewise", "numpy", "pyarrow", "scipy"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions
