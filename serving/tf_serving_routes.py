@@ -126,17 +126,15 @@ def _columns(body: Body, fields: tuple[Field, ...]) -> Mapping[str, Any]:
     instances = member(body, "instances", list)
     if len(fields) == 1 and instances and not isinstance(instances[0], dict):
         return {fields[0].name: instances}
-    names: list[str] = []
     for row, instance in enumerate(instances):
         if not isinstance(instance, dict):
             raise WrongShapeError(f"instance {row}", "an object of named values", type(instance).__name__)
-        names = names or list(instance)
-        if instance.keys() != set(names):
-            lacking = sorted(set(names) - instance.keys()) or sorted(instance.keys() - set(names))
-            raise MissingKeyError(lacking, f"instance {row} (or leave it out of all)", instance)
+        different = instances[0].keys() ^ instance.keys()
+        if different:
+            raise MissingKeyError(sorted(different), f"instance {row} (or leave it out of all)", instance)
     if not instances:
         return {field.name: [] for field in fields}
-    return {name: [instance[name] for instance in instances] for name in names}
+    return {name: [instance[name] for instance in instances] for name in instances[0]}
 
 
 def _predictions(key: str, answer: Answer) -> bytes:

@@ -69,7 +69,7 @@ def test_no_body_is_a_500() -> None:
     """Bodies of every shape, and bytes that are no JSON, are answered below 500 with a document that says why."""
     with serving(build_app(SETTINGS, World().parts())) as client:
 
-        @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
         @given(path=st.sampled_from(PATHS), body=BODIES.map(_json) | st.binary(max_size=40))
         def check(path: str, body: bytes) -> None:
             answer = client.post(path, content=body)

@@ -130,7 +130,7 @@ def test_a_disk_that_fails_is_logged_and_serving_goes_on(
 ) -> None:
     """A log that can't be written is an error in the log of the process and a count, nothing more."""
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr("likewise.serving.request_log.pq.write_table", fail)
