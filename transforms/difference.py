@@ -184,7 +184,8 @@ def _output_change(
 ) -> OutputChange:
     one, other = (t.reshape(len(t), -1).astype(np.float64) for t in (before, after))
     differs = ~((one == other) | ((one != one) & (other != other)))
-    gap = np.abs(np.where(differs, one - other, 0.0))
+    with np.errstate(invalid="ignore"):  # inf - inf, where nothing differs
+        gap = np.abs(np.where(differs, one - other, 0.0))
     return OutputChange(
         name,
         float(np.where(np.isnan(gap), np.inf, gap).max(initial=0.0)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from types import MappingProxyType
@@ -17,9 +17,11 @@ from likewise.transforms.errors import ColumnMissingError, ColumnTypeError, Sett
 from likewise.transforms.fitted_transform import FittedTransform
 from likewise.transforms.fitting import TransformFitter
 from likewise.transforms.golden import DATA_ROWS
+from likewise.transforms.kept import Kept
 from likewise.transforms.logical_types import LogicalType, is_text_type
+from likewise.transforms.scikit_learn import adopted
 from likewise.transforms.sources import Batches, batches_of, blocks
-from likewise.transforms.steps import Steps
+from likewise.transforms.steps import FittedSteps, Steps
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 _FIT_THREADS = 2
@@ -79,6 +81,65 @@ class Transform:
 
     def __repr__(self) -> str:
         return f"Transform({self.name!r}, outputs={list(self.outputs)})"
+
+    @classmethod
+    def from_sklearn(
+        cls, name: str, fitted: Any, sample: Any, *, feature_service: str | None = None
+    ) -> FittedTransform:
+        """Return a fitted scikit-learn ColumnTransformer as a fitted transform, proved on a sample of rows."""
+        return adopted(name, fitted, sample, feature_service=feature_service)
+
+    @classmethod
+    def from_fitted(cls, fitted: FittedTransform, *, keep: Collection[str] = ()) -> Transform:
+        """Return the declaration behind a fitted transform, to change and fit anew.
+
+        Parameters
+        ----------
+        keep
+            Outputs whose steps stay as fitted; those of the others learn again.
+        """
+        outputs = {
+            name: [_declared(steps, kept=name in keep) for steps in parts] for name, parts in fitted.steps.items()
+        }
+        types = {spec.name: spec.type for spec in fitted.inputs}
+        return cls(fitted.name, outputs, feature_service=fitted.feature_service, types=types)
+
+    def replace(
+        self,
+        *,
+        name: str | None = None,
+        outputs: Mapping[str, Sequence[Steps] | None] | None = None,
+        rename: Mapping[str, str] | None = None,
+    ) -> Transform:
+        """Return this transform with some things changed.
+
+        Parameters
+        ----------
+        outputs
+            Outputs to add or put in place of those of the same name; None drops one.
+        rename
+            Old -> new names of input columns.
+        """
+        changed = {**self.outputs, **(outputs or {})}
+        names = rename or {}
+        for old in names:
+            if old not in self.columns:
+                raise ColumnMissingError(old, self.columns)
+        renamed = {
+            output: [Steps([names.get(c, c) for c in s.columns], s.kinds) for s in steps]
+            for output, steps in changed.items()
+            if steps is not None
+        }
+        types = {names.get(c, c): logical for c, logical in self.types.items()}
+        return Transform(
+            name or self.name,
+            renamed,
+            feature_service=self.feature_service,
+            types=types,
+            target=self.target,
+            folds=self.folds,
+            golden=self.golden,
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -146,6 +207,11 @@ class Transform:
         }
         made = Made(self.name, self.feature_service, fitter.inputs, fitter.steps())
         return assembled(made, fitter.sample.chosen(), noted)
+
+
+def _declared(steps: FittedSteps, *, kept: bool) -> Steps:
+    kinds = [Kept(kind) if kept else kind.kind for kind in steps.kinds]
+    return Steps([f.source for f in steps.fields], kinds)
 
 
 def _require_outputs(name: object, outputs: object) -> None:
