@@ -149,3 +149,31 @@ def test_relative_paths_start_at_the_repository(tmp_path: Path, monkeypatch: pyt
         else:
             with pytest.raises(Exception, match="No files found"):
                 job(asked.copy(), ["v:x"]).to_df()
+
+
+@pytest.mark.parametrize("theirs", FEASTS)
+def test_missing_keys_and_folders(tmp_path: Path, theirs: str) -> None:
+    """Differences: the default store lets missing keys match each other; neither appends to a folder of files."""
+    rows = numbers((1, hour(0), hour(0), 1.0)).to_pandas().astype({"uid": "Int64"})
+    both = pa.Table.from_pandas(pd.concat([rows, rows.assign(uid=pd.NA, x=2.0)]), preserve_index=False)
+    asked = pd.DataFrame({"uid": [1.0, None], "event_timestamp": [hour(1)] * 2})
+    found = {}
+    for offline in (OURS, theirs):
+        folder = tmp_path / offline.rsplit(".", 1)[-1]
+        (folder / "files").mkdir(parents=True)
+        pa.parquet.write_table(both, folder / "files" / "0.parquet")
+        store = make_store(folder, offline)
+        apply_views(store, folder, [ViewOf("v", both, path=str(folder / "files"))])
+        if offline == OURS:
+            found[offline] = store.get_historical_features(asked.copy(), ["v:x"]).to_df()["x"].tolist()
+            store._get_provider().offline_write_batch(store.config, store.get_feature_view("v"), both, None)
+            assert len(list((folder / "files").iterdir())) == 2
+        else:
+            with pytest.raises(Exception, match=r"[Ii]s a directory"):
+                store._get_provider().offline_write_batch(store.config, store.get_feature_view("v"), both, None)
+            if theirs == "dask":
+                found[offline] = store.get_historical_features(asked.copy(), ["v:x"]).to_df()["x"].tolist()
+    assert found[OURS][0] == 1.0
+    assert np.isnan(found[OURS][1])
+    if theirs == "dask":
+        assert found["dask"] == [1.0, 2.0]
