@@ -28,12 +28,13 @@ class Database:
     url
         `sqlite:///path/registry.db`, or a PostgreSQL URL.
     create
-        Whether to make and migrate it when it is not there or is older; otherwise that is an error.
+        Whether to make it when it is not there; otherwise that is an error. An older one is migrated in any case.
     """
 
     def __init__(self, url: str, *, create: bool = True) -> None:
-        self._url = _parse(url)
-        self.shown = self._url.render_as_string(hide_password=True)
+        given = _parse(url)
+        self.shown = given.render_as_string(hide_password=True)
+        self._url = _anchored(given)
         self._engine = _engine(self._url)
         self._prepare(create=create)
 
@@ -106,6 +107,12 @@ def _sqlite_file(url: sa.URL) -> Path | None:
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return None
     return Path(str(url.database))
+
+
+def _anchored(url: sa.URL) -> sa.URL:
+    # A relative path means the folder the process is in now, wherever it goes later.
+    file = _sqlite_file(url)
+    return url if file is None else url.set(database=str(file.absolute()))
 
 
 def _make_folder(folder: Path, shown: str) -> None:

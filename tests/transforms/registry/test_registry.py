@@ -279,6 +279,18 @@ def test_a_registry_that_is_only_read_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that changes its folder goes on with the registry it opened."""
+    monkeypatch.chdir(tmp_path)
+    registry = Registry("sqlite:///r/registry.db", open_transform=FakeTransform.from_bytes)
+    assert registry.url == "sqlite:///r/registry.db"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    publish_all(registry)
+    assert registry.load("flight_delay:1") == FakeTransform()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://host/db", "nonsense", "http://host"])
 def test_urls_that_can_be_no_registry_say_what_can(tmp_path: Path, url: str) -> None:
     """Only SQLite files and PostgreSQL are registries."""
