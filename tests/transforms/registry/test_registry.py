@@ -1,4 +1,5 @@
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -277,6 +278,20 @@ def test_a_registry_that_is_only_read_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(RegistryMissingError, match="no registry at sqlite"):
         Registry(f"sqlite:///{tmp_path}/r/registry.db", create=False, open_transform=FakeTransform.from_bytes)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_threads_share_a_registry(registry: Registry) -> None:
+    """One registry object serves many threads; their versions are as if they had queued."""
+
+    def publish(state: int) -> int:
+        version = registry.publish(FakeTransform(state=state % 8))
+        assert registry.load(version.reference).state == state % 8
+        return version.version
+
+    with ThreadPoolExecutor(6) as pool:
+        versions = list(pool.map(publish, range(24)))
+    assert sorted(set(versions)) == list(range(1, 9))
+    assert [version.version for version in registry.transforms()] == list(range(1, 9))
 
 
 def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
