@@ -101,7 +101,7 @@ def stop(directory: Path) -> bool:
 def _writable(directory: Path) -> Path:
     home = directory.expanduser().resolve()
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)  # features may be personal data
     except OSError as error:
         raise UnwritableDirectoryError(home, error.strerror or str(error)) from error
     if not os.access(home, os.W_OK | os.X_OK):
