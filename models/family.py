@@ -45,6 +45,21 @@ class Schedule:
             raise FamilySettingError("learning_rate", "a number above 0", self.learning_rate)
 
 
+@dataclass(frozen=True, slots=True)
+class LinearLayers:
+    """Where a logistic regression goes: the layer of each tensor's weights, and the one whose bias is the intercept."""
+
+    weights: Mapping[str, Any]
+    intercept: Any
+
+    def fill(self, weights: Mapping[str, Any], intercept: float) -> None:
+        """Set the weights, (columns, 1) a tensor, and the intercept."""
+        for name, layer in self.weights.items():
+            layer.set_weights([weights[name]])
+        kernel, bias = self.intercept.get_weights()
+        self.intercept.set_weights([kernel, bias * 0 + intercept])
+
+
 class Family(Protocol):
     """Settings that build a binary classifier: named inputs as the tensors, one output, a probability."""
 
@@ -55,6 +70,14 @@ class Family(Protocol):
 
     def build(self, outputs: Sequence[TensorLike]) -> Any:
         """Return an untrained `keras.Model` for the transform's outputs."""
+        ...
+
+    def trainee(self, model: Any) -> Any:
+        """Return the `keras.Model` to train by gradient descent: the model itself, or a part that shares its layers."""
+        ...
+
+    def linear_layers(self, model: Any) -> LinearLayers | None:
+        """Return the layers that a logistic regression on the same inputs fills before training; None for none."""
         ...
 
     def settings(self) -> Mapping[str, Any]:
@@ -76,6 +99,14 @@ class KerasFunction:
     def build(self, outputs: Sequence[TensorLike]) -> Any:
         """Return the function's model."""
         return self.function(outputs)
+
+    def trainee(self, model: Any) -> Any:
+        """Return the model itself."""
+        return model
+
+    def linear_layers(self, model: Any) -> LinearLayers | None:  # noqa: ARG002 - the family's port
+        """Return None: nothing is known of the function's layers."""
+        return None
 
     def settings(self) -> Mapping[str, Any]:
         """Return the function's name; its source is the project's own."""

@@ -48,7 +48,7 @@ def retrieve_history(store: FeatureStore, recipe: Recipe, path: Path, progress: 
     """
     definitions = describe_definitions(store, recipe.feature_service)
     asked_for = [*definitions.join_keys, *definitions.request_fields]
-    rows = read_entity_rows(recipe, Path(store.repo_path), asked_for)
+    rows = read_entity_rows(recipe, Path(store.config.repo_path or store.repo_path), asked_for)
     asked = rows.table.select([ROW, *asked_for, EVENT_TIME])
     returned = pa.Table.from_batches(_point_in_time(store, recipe, definitions, asked, progress))
     check_event_times_kept(asked, returned, definitions.join_keys)

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from likewise.models import Family
-from likewise.models.family import Schedule
+from likewise.models.family import LinearLayers, Schedule
 from likewise.models.tensorflow_import import import_keras, import_tensorflow
 from likewise.models.tensors import TensorLike
 
 from .dataset import Examples, training_batches, validation_batches
 from .errors import TrainingDivergedError
+from .linear import Linear, fit_linear
 from .progress import Progress, silent
 
 _VALIDATION_ROWS = 8192
@@ -31,11 +32,12 @@ class EpochLog:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained `keras.Model` with the weights of its best epoch, and how it got there."""
+    """A trained `keras.Model`, its weights those of the best epoch, how it got there, and its linear part if any."""
 
     model: Any
     epochs: tuple[EpochLog, ...]
     best_epoch: int
+    linear: Linear | None = None
 
 
 def train_model(
@@ -56,7 +58,7 @@ def train_model(
     train, validate
         Rows to learn from, and rows that choose the epoch to stop at and to keep.
     progress
-        Called after each epoch with (epochs done, epochs at most); training may end before.
+        Called with how many regressions and epochs are done, of how many at most; training may end before.
 
     Raises
     ------
@@ -68,11 +70,13 @@ def train_model(
     import_tensorflow().config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(schedule.seed)
     model = family.build(outputs)
-    batches = training_batches(train, schedule.batch_size, schedule.seed)
-    model.compile(_optimizer(keras, schedule, batches.steps), keras.losses.BinaryCrossentropy(), jit_compile=False)
     watcher = _Watcher(progress, schedule.epochs)
+    linear = _fill_linear(family.linear_layers(model), outputs, train, validate, watcher)
+    batches = training_batches(train, schedule.batch_size, schedule.seed)
+    trainee = family.trainee(model)
+    trainee.compile(_optimizer(keras, schedule, batches.steps), keras.losses.BinaryCrossentropy(), jit_compile=False)
     stop = keras.callbacks.EarlyStopping("val_loss", patience=schedule.patience, restore_best_weights=True)
-    model.fit(
+    trainee.fit(
         batches.dataset,
         steps_per_epoch=batches.steps,
         shuffle=False,
@@ -81,23 +85,43 @@ def train_model(
         verbose=0,
         callbacks=[stop, keras.callbacks.LambdaCallback(on_epoch_end=watcher.note)],
     )
-    return Trained(model, tuple(watcher.epochs), watcher.best_epoch)
+    return Trained(model, tuple(watcher.epochs), watcher.best_epoch, linear)
+
+
+def _fill_linear(
+    layers: LinearLayers | None,
+    outputs: Sequence[TensorLike],
+    train: Examples,
+    validate: Examples,
+    watcher: _Watcher,
+) -> Linear | None:
+    if layers is None:
+        return None
+    linear = fit_linear(outputs, train, validate, watcher.note_linear)
+    layers.fill(linear.weights, linear.intercept)
+    return linear
 
 
 class _Watcher:
-    """Keeps the losses of each epoch and passes the progress on."""
+    """Keeps the losses of each epoch and passes the progress on: regressions fitted, then epochs."""
 
     def __init__(self, progress: Progress, epochs: int) -> None:
         self._progress = progress
-        self._total = epochs
+        self._before = 0
+        self._epochs = epochs
         self.epochs: list[EpochLog] = []
+
+    def note_linear(self, done: int, total: int | None) -> None:
+        """Take note of a regression that is fitted."""
+        self._before = total or 0
+        self._progress(done, self._before + self._epochs)
 
     def note(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Take note of an epoch that ended."""
         if not np.isfinite(logs["loss"]):
             raise TrainingDivergedError(epoch + 1)
         self.epochs.append(EpochLog(epoch + 1, float(logs["loss"]), float(logs["val_loss"])))
-        self._progress(epoch + 1, self._total)
+        self._progress(self._before + epoch + 1, self._before + self._epochs)
 
     @property
     def best_epoch(self) -> int:

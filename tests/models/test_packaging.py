@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from likewise.models import KerasFunction, ModelArtifact, WideAndDeep, load_predictor
-from likewise.models.errors import ForbiddenPartError, ModelFileError
+from likewise.models import KerasFunction, ModelArtifact, TensorSpec, WideAndDeep, load_predictor
+from likewise.models.errors import ForbiddenPartError, ModelFileError, TensorSpecError
 from likewise.models.keras_files import keras_bytes, load_keras
 from likewise.models.packaging import BOUND, ModelRecord, package_model
 from likewise.models.tensorflow_import import import_keras
@@ -134,15 +134,17 @@ def test_the_same_seed_gives_the_same_first_weights() -> None:
     assert not all(map(np.array_equal, first, other))
 
 
-def test_several_codes_a_row_are_embedded() -> None:
-    """An integer tensor of width 2 and a float tensor without width are inputs like others."""
-    specs = [SPECS[0], type(SPECS[0])("pair", "int32", 2, 9), type(SPECS[0])("single", "float32", None)]
+def test_a_float_tensor_without_width_is_an_input_like_others() -> None:
+    """A single float column of shape (n,) needs no special care."""
+    specs = [SPECS[1], TensorSpec("single", "float32", None)]
     random = np.random.default_rng(1)
-    tensors = {
-        "numbers": random.normal(size=(60, 5)).astype(np.float32),
-        "pair": random.integers(0, 9, (60, 2)).astype(np.int32),
-        "single": random.normal(size=60).astype(np.float32),
-    }
+    tensors = {"carrier": random_tensors(60)["carrier"], "single": random.normal(size=60).astype(np.float32)}
     artifact = package_model(trained_like(WideAndDeep().build(specs)), specs, tensors, RECORD)
     assert artifact.metadata["runtime"] == "litert"
     load_predictor(artifact).check_golden()
+
+
+def test_several_codes_a_row_are_refused() -> None:
+    """An integer tensor with a width is refused when the model is built."""
+    with pytest.raises(TensorSpecError, match="pair"):
+        WideAndDeep().build([TensorSpec("pair", "int32", 2, 9)])
