@@ -194,6 +194,7 @@ def _show_file(path: str, *, as_json: bool) -> None:
         raise ArtifactFileError(path, error.strerror or str(error)) from error
     try:
         fitted = FittedTransform.from_bytes(content)
+        fitted.check_golden()
     except LikewiseError as error:
         raise ArtifactFileError(path, error.message) from error
     if as_json:

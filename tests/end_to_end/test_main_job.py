@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -79,9 +80,12 @@ def test_served_inputs_are_what_the_artifact_makes_of_the_raw_features(project: 
     registry = open_registry(settings)
     release = registry.release("release:flight_delay@prod")
     fitted = FittedTransform.from_bytes(registry.load(f"transform:{release.transform}").to_bytes())
-    raw = answer["inputs"]["raw"]
-    n = len(rows)
-    tensors = fitted.apply_rows([{name: values[i] for name, values in raw.items()} for i in range(n)])
+    shown = answer["inputs"]
+    raw = {**shown["request"], **{name: found["values"] for name, found in shown["features"].items()}}
+    tensors = fitted.apply_rows([{name: values[i] for name, values in raw.items()} for i in range(len(rows))])
+    for name, tensor in tensors.items():
+        # JSON carries the shortest text of each float32, which reads back as the same bits.
+        np.testing.assert_array_equal(np.asarray(shown["tensors"][name], tensor.dtype), tensor)
     predictions = load_predictor(registry.get_model(release.nodes[0].artifact)).predict(tensors)
     assert predictions.tolist() == pytest.approx(answer["predictions"], abs=0)
 
