@@ -43,6 +43,7 @@ class Size:
     view_rows: int
     views: int = 3
     features: int = 10
+    ttl_days: int = 7
 
     def refs(self) -> list[str]:
         """Return every feature of every view."""
@@ -104,7 +105,7 @@ def open_store(folder: Path, size: Size, offline: str, **settings: object) -> Fe
         FeatureView(
             name=f"v{v}",
             entities=[uid],
-            ttl=timedelta(0),
+            ttl=timedelta(days=size.ttl_days),
             schema=[Field(name=f"f{v}_{i}", dtype=Float64) for i in range(size.features)],
             source=FileSource(
                 name=f"s{v}",
@@ -164,25 +165,26 @@ def report(times: dict[str, Times]) -> None:
         )
 
 
-def run_joins(rows: int, rounds: int, default_rows: int, threads: int | None) -> None:
+def run_joins(asked: argparse.Namespace) -> None:
     """Compare at full size, then the default store at its own."""
-    for count, theirs in ((rows, "duckdb"), (default_rows, "dask")):
+    for count, theirs in ((asked.rows, "duckdb"), (asked.default_rows, "dask")):
         if not count:
             continue
-        size = Size(count, count)
+        size = Size(count, count, ttl_days=asked.ttl_days)
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             write_data(folder, size)
             frame = pd.read_parquet(folder / "entities.parquet")
-            own = open_store(folder, size, OURS, progress=False, threads=threads)
+            own = open_store(folder, size, OURS, progress=False, threads=asked.threads)
             other = open_store(folder, size, theirs)
-            print(f"{count:,} entity rows x {size.views} views of {count:,} rows x {size.features} features")
+            each = f"{count:,} rows x {size.features} features, TTL {size.ttl_days} days"
+            print(f"{count:,} entity rows x {size.views} views of {each}")
             contenders = {
                 "ours": lambda own=own, size=size, frame=frame: by_feast(own, size, frame),
                 "Polars by hand": lambda folder=folder, size=size, frame=frame: by_polars(folder, size, frame),
                 f"Feast {theirs}": lambda other=other, size=size, frame=frame: by_feast(other, size, frame),
             }
-            report(compare(contenders, rounds, count))
+            report(compare(contenders, asked.rounds, count))
 
 
 def run_stream(rows: int, memory_limit: str) -> None:
@@ -220,6 +222,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--default-rows", type=int, default=100_000, help="size for Feast's default store; 0: skip")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ttl-days", type=int, default=7, help="TTL of the views; 0: none, hard on Feast's DuckDB")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--stream-rows", type=int, default=0)
     parser.add_argument("--memory-limit", default="1GB")
@@ -229,7 +232,7 @@ def main() -> None:
     if asked.stream_rows:
         run_stream(asked.stream_rows, asked.memory_limit)
     else:
-        run_joins(asked.rows, asked.rounds, asked.default_rows, asked.threads)
+        run_joins(asked)
 
 
 if __name__ == "__main__":
