@@ -1,3 +1,4 @@
+import json
 import zipfile
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def test_the_same_release_gives_the_same_file(filled: Registry, bundle: Path, tm
     assert again.read_bytes() == bundle.read_bytes()
 
 
-def refuse(path: Path, folder: Path, words: str = "") -> None:
+def refuse(path: Path, folder: Path, words: str) -> None:
     """Assert that a bundle is refused and that nothing was written."""
     registry = empty_registry(folder)
     with pytest.raises(BundleError, match=words):
@@ -150,3 +151,26 @@ def test_a_bundle_that_can_not_be_written_leaves_no_piece(filled: Registry, tmp_
     with pytest.raises(BundleError, match="can't be written"):
         export_bundle(filled, "flight_delay:1", tmp_path / "nowhere" / "x.bundle")
     assert not list(tmp_path.rglob("*.part"))
+
+
+def forged(bundle: Path, path: Path, **changes: object) -> Path:
+    """Write a bundle whose manifest was changed, and whose members fit it otherwise."""
+    with zipfile.ZipFile(bundle) as source, zipfile.ZipFile(path, "w") as target:
+        manifest = {**json.loads(source.read("bundle.json")), **changes}
+        target.writestr("bundle.json", json.dumps(manifest, sort_keys=True, separators=(",", ":")))
+        for name in source.namelist():
+            if name.replace("/", ":") in manifest["blobs"]:
+                target.writestr(name, source.read(name))
+    return path
+
+
+def test_a_forged_manifest_is_refused(filled: Registry, bundle: Path, tmp_path: Path) -> None:
+    """Parts left out, swapped, or of another format: the bundle must hold just what its release pins."""
+    model = filled.models()[0].digest
+    release = filled.release("flight_delay:1")
+    refuse(forged(bundle, tmp_path / "1", format=2), tmp_path / "a", "expected format 1, got 2")
+    refuse(forged(bundle, tmp_path / "2", models=[]), tmp_path / "b", "no blob that nothing uses")
+    refuse(forged(bundle, tmp_path / "3", transform=model), tmp_path / "c", "not a sound transform artifact")
+    refuse(forged(bundle, tmp_path / "4", models=[release.digest]), tmp_path / "d", "model manifest")
+    refuse(forged(bundle, tmp_path / "5", blobs=[release.transform]), tmp_path / "e", "is missing")
+    refuse(forged(bundle, tmp_path / "6", extra=1), tmp_path / "f", "extra should be absent")
