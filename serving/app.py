@@ -16,6 +16,7 @@ from likewise.serving.guarded_read import GuardedReads
 from likewise.serving.health_routes import HealthRoutes
 from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.metrics import Metrics
+from likewise.serving.metrics_board import MetricsBoard
 from likewise.serving.off_loop import OffLoop
 from likewise.serving.open_inference_routes import OpenInferenceRoutes
 from likewise.serving.parts import Parts
@@ -46,7 +47,7 @@ class _Worker:
     log: RequestLog | None
 
 
-def build_app(settings: ServingSettings, parts: Parts) -> FastAPI:
+def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | None = None) -> FastAPI:
     """Return the app of one worker.
 
     Parameters
@@ -55,13 +56,15 @@ def build_app(settings: ServingSettings, parts: Parts) -> FastAPI:
         What to serve and how.
     parts
         The adapters; a role without its adapter is an error here, not in a request.
+    board
+        Where several workers add up their metrics.
 
     Raises
     ------
     SettingsError
         A role lacks what it needs.
     """
-    metrics = Metrics()
+    metrics = Metrics(board)
     reads = GuardedReads(settings.limits.deadline_ms, settings.on_trouble, metrics)
     resident = ResidentReleases(_releases(settings, parts), _references(settings))
     log = _request_log(settings, metrics)

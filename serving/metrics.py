@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from likewise.serving.loaded_release import LoadedRelease
+from likewise.serving.metrics_board import MetricsBoard
 
 # Seconds; 0.1 ms steps where answers should be, then wider.
 BUCKETS = (
@@ -16,10 +17,17 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """What a worker counts. Label children are made once, so that counting is one addition."""
+    """What a worker counts. Label children are made once, so that counting is one addition.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    board
+        Where several workers add up what they counted; None: there is one.
+    """
+
+    def __init__(self, board: MetricsBoard | None = None) -> None:
         self.registry = CollectorRegistry()
+        self._board = board
         self._seconds = Histogram(
             "likewise_request_seconds",
             "Time from the first byte of the request to the answer, seconds.",
@@ -77,8 +85,14 @@ class Metrics:
         self.registry.register(_TallyCollector(loaded))
 
     def render(self) -> bytes:
-        """Return the text that Prometheus scrapes."""
-        return generate_latest(self.registry)
+        """Return the text that Prometheus scrapes: of all workers where they share a board."""
+        own = generate_latest(self.registry)
+        return own if self._board is None else self._board.render(own)
+
+    def post(self) -> None:
+        """Leave this worker's metrics for the others."""
+        if self._board is not None:
+            self._board.post(generate_latest(self.registry))
 
 
 class RouteMetrics:

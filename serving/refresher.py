@@ -78,6 +78,7 @@ class Refresher:
     def _look_safely(self) -> None:
         try:
             self.look()
+            self.metrics.post()
         except Exception:  # the edge of a background task: what serves now goes on
             logger.exception("looking for releases failed; what serves now goes on")
 

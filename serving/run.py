@@ -7,11 +7,13 @@ import logging
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -19,6 +21,7 @@ from fastapi import FastAPI
 
 from likewise.serving.app import build_app
 from likewise.serving.errors import SettingsError
+from likewise.serving.metrics_board import MetricsBoard
 from likewise.serving.open_parts import open_parts
 from likewise.serving.prefork import Workers
 from likewise.serving.settings import ServingSettings
@@ -58,8 +61,10 @@ def run(settings: ServingSettings) -> None:
         _check_repository(settings)
         gc.freeze()  # collections in workers then leave the pages that they share alone
         listener.listen(BACKLOG)
-        workers = Workers(settings.workers, lambda: _serve(_app(settings), listener), GRACE_SECONDS + 5)
-        workers.run(announcement.look)
+        with tempfile.TemporaryDirectory(prefix="likewise-metrics-") as folder:
+            board = MetricsBoard(Path(folder))
+            workers = Workers(settings.workers, lambda: _serve(_app(settings, board), listener), GRACE_SECONDS + 5)
+            workers.run(announcement.look)
 
 
 def _serve(app: FastAPI, listener: socket.socket) -> None:
@@ -80,8 +85,8 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def _app(settings: ServingSettings) -> FastAPI:
-    app = build_app(settings, open_parts(settings))
+def _app(settings: ServingSettings, board: MetricsBoard | None = None) -> FastAPI:
+    app = build_app(settings, open_parts(settings), board)
     # What is loaded by now lives as long as the process: collections need not walk it (0.1 s each otherwise).
     gc.collect()
     gc.freeze()

@@ -70,6 +70,12 @@ def read(address: str) -> dict[str, Any]:
     return found
 
 
+def scrape(address: str) -> str:
+    with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
 def test_it_says_when_it_is_ready_and_ends_gracefully(repository: Path) -> None:
     """The server prints one line when it is ready; at SIGTERM it answers what is under way and ends with status 0."""
     with serving(repository, 1) as (process, address):
@@ -100,6 +106,11 @@ def test_several_workers_share_a_port(repository: Path) -> None:
     """Two workers answer on one port, and both end at SIGTERM."""
     with serving(repository, 2) as (process, address):
         assert all(read(address)["results"][1]["values"] == [2**60 + 1] for _ in range(20))
+        wanted = 'likewise_requests_total{route="/get-online-features",status="200"} 20.0'
+        end = time.monotonic() + 10
+        while wanted not in (text := scrape(address)) and time.monotonic() < end:
+            time.sleep(0.2)
+        assert wanted in text
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
 
