@@ -17,6 +17,7 @@ from likewise.stores.packed_cells import (
     string_items,
     whole_seconds,
 )
+from likewise.stores.packed_columns import Wanted
 from likewise.stores.packed_decode import DecodedRows, converted
 from likewise.stores.packed_encode import Bits, Cells
 from likewise.stores.packed_errors import ValueMismatchError
@@ -35,6 +36,8 @@ _WIDENED: Final = {
     FieldType.INT64: frozenset({"int32_val"}),
     FieldType.DOUBLE: frozenset({"float_val", "int32_val"}),
 }
+# Fixed types whose stored numbers are the Python values.
+_PLAIN: Final = frozenset({FieldType.DOUBLE, FieldType.FLOAT, FieldType.INT64, FieldType.INT32})
 _ANY: Final = frozenset({FieldType.UNKNOWN, FieldType.NULL})
 _TIMES: Final = frozenset({FieldType.UNIX_TIMESTAMP, FieldType.UNIX_TIMESTAMP_LIST})
 
@@ -97,6 +100,27 @@ def python_values(decoded: DecodedRows, name: str, declared: FieldType) -> list[
         return [None if cell is None else cell.decode() for cell in cells]
     decode = _decoder(declared)
     return [None if cell is None else feast_value_type_to_python_type(decode(cell)) for cell in cells]
+
+
+def python_columns(decoded: DecodedRows, wanted: Sequence[Wanted]) -> list[list[object]]:
+    """Return `python_values` of many features; numbers that are stored as declared leave numpy by block."""
+    schema, blocks = decoded.schema, dict[FieldType, list[list[object]]]()
+    columns = []
+    for feature in wanted:
+        place, kind = schema.positions.get(feature.name), feature.type
+        if place is None or schema.fields[place].type is not kind or kind not in _PLAIN:
+            columns.append(python_values(decoded, feature.name, kind))
+            continue
+        if kind not in blocks:
+            blocks[kind] = decoded.block(kind).tolist()
+        column = blocks[kind][place - schema.groups[kind][0]]
+        missing = decoded.missing(place)
+        columns.append(column if missing is None else _without(column, missing))
+    return columns
+
+
+def _without(column: list[object], missing: Bits) -> list[object]:
+    return [None if gone else value for value, gone in zip(column, missing.tolist(), strict=True)]
 
 
 def _missing(present: Iterable[bool]) -> Bits | None:

@@ -63,10 +63,10 @@ class Resolved:
 
     def response(self, answers: Sequence[ViewAnswer]) -> OnlineResponse:
         """Return the response; on-demand views are run now, everything else waits until it is asked for."""
-        types = OnlineStore._build_feature_types(list(self.tables))  # noqa: SLF001  static, and Feast's own stores call it
         if not self.on_demand:
             utils._drop_unneeded_columns(self.base, self.row_names)  # noqa: SLF001
-            return PackedOnlineResponse(self.base, answers, types)
+            return PackedOnlineResponse(self.base, answers)
+        types = OnlineStore._build_feature_types(list(self.tables))  # noqa: SLF001  static, and Feast's own stores call it
         for answer in answers:
             answer.append_to(self.base)
         utils._augment_response_with_on_demand_transforms(  # noqa: SLF001

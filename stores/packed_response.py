@@ -16,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from likewise.stores.packed_cells import MICROSECONDS
 from likewise.stores.packed_columns import Wanted, feature_nulls
 from likewise.stores.packed_fetch import ViewBatch
-from likewise.stores.packed_protos import protos_of, python_values
+from likewise.stores.packed_protos import protos_of, python_columns, python_values
 from likewise.stores.packed_read import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
 from likewise.stores.packed_schema import NO_TIME
 
@@ -47,9 +47,12 @@ class ViewAnswer:
         """Return the rows whose values are not given because they are too old."""
         return [] if self.report_only else np.flatnonzero(self.statuses == OUTSIDE_MAX_AGE).tolist()
 
-    def python_column(self, feature: Wanted) -> list[object]:
-        """Return n Python values of one feature, None where there is none."""
-        return self._gathered(feature, python_values, None)
+    def python_columns(self) -> list[list[object]]:
+        """Return n Python values of each feature, None where there is none."""
+        parts = self.batch.parts
+        if len(parts) == 1 and parts[0].places is None and not self.hidden:
+            return python_columns(parts[0].decoded, self.wanted)
+        return [self._gathered(feature, python_values, None) for feature in self.wanted]
 
     def proto_column(self, feature: Wanted) -> list[Value]:
         """Return n protos of one feature, empty where there is no value."""
@@ -114,12 +117,12 @@ class PackedOnlineResponse(OnlineResponse):
         self,
         base: GetOnlineFeaturesResponse,
         answers: Sequence[ViewAnswer],
-        feature_types: dict[str, Any],
     ) -> None:
         # The base response holds the join keys; Feast's own constructor drops its dummy entity.
-        self._base = OnlineResponse(base, feature_types)
+        self._base = OnlineResponse(base)
         self._answers = tuple(answers)
-        self._feature_types = feature_types
+        # Feast's hints for values that older stores kept under another type; ours are stored as declared.
+        self._feature_types = {}
 
     # An attribute in Feast, made there whether or not anybody reads it.
     @cached_property
@@ -136,8 +139,8 @@ class PackedOnlineResponse(OnlineResponse):
         found: dict[str, Any] = self._base.to_dict(include_event_timestamps)
         for answer in self._answers:
             seconds = answer.seconds() if include_event_timestamps else []
-            for name, feature in zip(answer.names, answer.wanted, strict=True):
-                found[name] = answer.python_column(feature)
+            for name, column in zip(answer.names, answer.python_columns(), strict=True):
+                found[name] = column
                 if include_event_timestamps:
                     found[name + TIMESTAMP_POSTFIX] = list(seconds)
         return found
