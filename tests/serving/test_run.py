@@ -12,8 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 import pytest
+from feast import FeatureStore, RepoConfig
+from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 
 from likewise.serving.errors import SettingsError
 from likewise.serving.run import run
@@ -124,6 +127,30 @@ def test_what_can_not_be_served_is_told_before_it_starts(repository: Path, tmp_p
         run(ServingSettings(repo=tmp_path, roles=("features",), port=0))
     with serving(repository, 1) as (_, address), pytest.raises(SettingsError, match="port"):
         run(ServingSettings(repo=repository, roles=("features",), port=int(address.rsplit(":", 1)[1])))
+
+
+def test_feasts_remote_store_reads_and_writes_through_it(repository: Path, tmp_path: Path) -> None:
+    """Feast's own `remote` online store client reads and writes through our server, with truthful statuses."""
+    with serving(repository, 1) as (_, address):
+        remote = {"type": "remote", "path": address}
+        config = {"project": "tested", "provider": "local", "registry": str(repository / "registry.db")}
+        store = FeatureStore(
+            config=RepoConfig(**config, online_store=remote, entity_key_serialization_version=3, repo_path=tmp_path)
+        )
+        features = ["carrier_stats:flights", "carrier_stats:airline", "carrier_stats:mean_delay"]
+        answer = store.get_online_features(features, [{"carrier": name} for name in ("UA", "DL", "ZZ")])
+        assert answer.to_dict() == {
+            "carrier": ["UA", "DL", "ZZ"],
+            "flights": [2**60 + 1, None, None],
+            "airline": ["United", None, None],
+            "mean_delay": [4.5, None, None],
+        }
+        statuses = [FieldStatus.Name(status) for status in answer.proto.results[1].statuses]
+        assert statuses == ["PRESENT", "OUTSIDE_MAX_AGE", "NOT_FOUND"]
+        row = pd.DataFrame({"airport": ["BOS"], "altitude": [6.0], "event_timestamp": [NOW]})
+        store.write_to_online_store("airport_facts", row)
+        found = store.get_online_features(["airport_facts:altitude"], [{"airport": "BOS"}]).to_dict()
+        assert found["altitude"] == [6.0]
 
 
 def test_a_dead_worker_is_replaced(repository: Path) -> None:
