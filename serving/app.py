@@ -83,7 +83,8 @@ def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | Non
 def _routers(worker: _Worker, edge: Edge) -> list[APIRouter]:
     parts, limits = worker.parts, worker.settings.limits
     predictions = Predictions(worker.resident, worker.reads, worker.work, limits, worker.log)
-    health = HealthRoutes(worker.resident, _store_answers(parts.catalog), worker.metrics, worker.work)
+    # Its own thread: a probe that waits for a lost store must not hold up answers.
+    health = HealthRoutes(worker.resident, _store_answers(parts.catalog), worker.metrics, OffLoop(threads=1))
     routers = [health.router(edge)]
     # Hot paths first: routes are tried in order.
     if "predict" in worker.settings.roles:

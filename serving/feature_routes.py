@@ -1,5 +1,6 @@
 """Feast's HTTP API for features: reading by service or by references, pushing, writing."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -58,10 +59,12 @@ class FeatureRoutes:
         rules = RowRules("entities", self.limits.rows, ignore_unknown=True)
         rows = check_rows(reader.plan, sent, rules)
         with_views = member(body, "include_feature_view_version_metadata", bool, False)  # noqa: FBT003
+        started = time.monotonic()
         stored = await self.reads.fetch(reader, rows)
         render = partial(_render, served, rows, stored, with_views=with_views)
         heavy = reader.runs_code or rows.n * len(reader.plan.served) > CELLS_ON_LOOP
-        return Response(await self.work(render) if heavy else render(), media_type=JSON)
+        content = await self.reads.in_time(self.work(render), started) if heavy else render()
+        return Response(content, media_type=JSON)
 
     async def push(self, request: Request) -> Response:
         """Write rows of a push source."""

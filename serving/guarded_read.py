@@ -2,14 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from likewise.serving.entity_rows import EntityRows
 from likewise.serving.errors import DeadlineExceededError, StoreUnavailableError
 from likewise.serving.metrics import Metrics
 from likewise.serving.online import PRESENT, STATUS_NAMES, OnlineReader, StoredRows
 from likewise.serving.settings import OnTrouble
+
+T = TypeVar("T")
 
 
 class CircuitBreaker:
@@ -54,7 +57,7 @@ class GuardedReads:
     Attributes
     ----------
     deadline_ms
-        Time for the read; None: no limit.
+        Time for an answer; None: no limit.
     on_trouble
         `fail`, or answer as if the store knew nothing (`defaults`).
     metrics
@@ -85,6 +88,24 @@ class GuardedReads:
             found = reader.absent(rows)
         self._count(reader, found)
         return found
+
+    async def in_time(self, work: Awaitable[T], started: float) -> T:
+        """Return what work on a thread gives, if it comes before the deadline of a request that began at `started`.
+
+        The thread goes on to its end; only the answer is not waited for.
+
+        Raises
+        ------
+        DeadlineExceededError
+            It did not come in time.
+        """
+        if self.deadline_ms is None:
+            return await work
+        try:
+            async with asyncio.timeout(self.deadline_ms / 1000 - (time.monotonic() - started)):
+                return await work
+        except TimeoutError:
+            raise DeadlineExceededError(self.deadline_ms) from None
 
     async def _try(self, reader: OnlineReader, rows: EntityRows) -> Sequence[StoredRows]:
         if not self.breaker.allows():

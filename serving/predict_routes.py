@@ -1,5 +1,6 @@
 """Predictions and vectors by release: keys and request data in, one release's answer out."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -40,11 +41,12 @@ class Predictions:
 
     async def answer(self, request: Request, release: LoadedRelease, rows: EntityRows, render: Render) -> bytes:
         """Return the rendered answer of n rows, all of it from one release."""
+        started = time.monotonic()
         with self.resident.using(release):
             stored = await self.reads.fetch(release.reader, rows)
             make = partial(_make, release, rows, stored, render)
             heavy = release.reader.runs_code or rows.n * len(release.reader.plan.served) > CELLS_ON_LOOP
-            made = await self.work(make) if heavy else make()
+            made = await self.reads.in_time(self.work(make), started) if heavy else make()
         if self.log is not None:
             self.log.offer(request_id(request), release, made.answer)
         return made.body

@@ -3,6 +3,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -129,10 +130,12 @@ class FakeTransform:
     digest: str = "sha256:" + "a" * 64
     name: str = "flight_delay"
     fails: bool = False
+    delay_seconds: float = 0.0
     inputs: tuple[Any, ...] = ()
     outputs: tuple[Any, ...] = (SimpleNamespace(name="dense", dtype="float32", width=3, columns=("a", "b", "c")),)
 
     def apply_columns(self, columns: Any, counters: Counters | None = None) -> dict[str, np.ndarray]:
+        time.sleep(self.delay_seconds)
         names = ("mean_delay", "late_share", "distance")
         dense = np.stack([np.asarray(columns[name].values, np.float64) for name in names], axis=1)
         if counters is not None:
@@ -183,6 +186,7 @@ class FakeSource:
     aliases: dict[str, int] = field(default_factory=lambda: {"flight_delay@prod": 1})
     refused: set[int] = field(default_factory=set)
     loads: list[int] = field(default_factory=list)
+    loaded: list[LoadedRelease] = field(default_factory=list)
     refuse_stale: bool = False
     changed: tuple[str, ...] = ()
 
@@ -201,7 +205,8 @@ class FakeSource:
         self.loads.append(version)
         if version in self.refused:
             raise ReleaseRefusedError(f"{name}:{version}", "golden row 0 of 'dense' differs")
-        return loaded(version, store=self.store, refuse_stale=self.refuse_stale)
+        self.loaded.append(loaded(version, store=self.store, refuse_stale=self.refuse_stale))
+        return self.loaded[-1]
 
 
 @dataclass

@@ -306,6 +306,20 @@ def test_no_answer_comes_after_its_deadline(world: World) -> None:
         assert client.post(PREDICT, json=ONE).status_code == 504
 
 
+def test_slow_code_of_a_view_is_not_waited_for(world: World) -> None:
+    """Work on a thread that outlasts the deadline is answered 504 too, and the server goes on."""
+    limits = Limits(deadline_ms=50, rows=50_000)
+    with serving(build_app(ServingSettings(releases=("flight_delay@prod",), limits=limits), world.parts())) as client:
+        release = world.source.loaded[-1]
+        release.transform.delay_seconds = 0.3
+        many = 5_000
+        body = {"entities": {name: values * many for name, values in ONE["entities"].items()}}
+        body["request"] = {"distance": [1] * many}
+        assert client.post(PREDICT, json=body).status_code == 504
+        release.transform.delay_seconds = 0.0
+        assert client.post(PREDICT, json=ONE).status_code == 200
+
+
 def test_stale_values_can_be_refused(world: World) -> None:
     """With `on_stale=refuse` a row older than its TTL refuses the request and names the view."""
     world.source.refuse_stale = True
