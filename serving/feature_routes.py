@@ -17,6 +17,7 @@ from likewise.serving.errors import TooManyRowsError, UnsupportedError, WrongSha
 from likewise.serving.guarded_read import GuardedReads
 from likewise.serving.off_loop import CELLS_ON_LOOP, OffLoop
 from likewise.serving.online import StoredRows
+from likewise.serving.openapi import GET_ONLINE_FEATURES, PUSH, WRITE, described
 from likewise.serving.ports import FeatureCatalog, FeatureRequest, FeatureWriter, ServedFeatures
 from likewise.serving.problems import problem_response
 from likewise.serving.settings import Limits
@@ -38,13 +39,14 @@ class FeatureRoutes:
     def router(self, edge: Edge) -> APIRouter:
         """Return the routes."""
         router = APIRouter(route_class=DirectRoute, tags=["Feast"])
-        for path, handler, guard in (
-            ("/get-online-features", self.get_online_features, "read"),
-            ("/push", self.push, "write"),
-            ("/write-to-online-store", self.write_to_online_store, "write"),
+        for path, handler, guard, body in (
+            ("/get-online-features", self.get_online_features, "read", GET_ONLINE_FEATURES),
+            ("/push", self.push, "write", PUSH),
+            ("/write-to-online-store", self.write_to_online_store, "write", WRITE),
         ):
             endpoint = edge.around(path, handler, guard=guard, answer=problem_response)
-            router.add_api_route(path, endpoint, methods=["POST"], summary=(handler.__doc__ or "").split(".")[0])
+            summary, extra = (handler.__doc__ or "").split(".")[0], described(body)
+            router.add_api_route(path, endpoint, methods=["POST"], summary=summary, openapi_extra=extra)
         return router
 
     async def get_online_features(self, request: Request) -> Response:

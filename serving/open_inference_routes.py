@@ -17,6 +17,7 @@ from likewise.serving.entity_rows import RowRules, check_rows
 from likewise.serving.errors import UnsupportedError, WrongShapeError
 from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.open_inference import InferRequest, datatype_of, parse_request, write_answer
+from likewise.serving.openapi import INFER, described
 from likewise.serving.predict_routes import Predictions, release_headers
 from likewise.serving.tf_serving_routes import error_response
 
@@ -47,7 +48,8 @@ class OpenInferenceRoutes:
             guard = "open" if path.startswith("/v2/health") else "read"
             endpoint = edge.around(path, handler, guard=guard, answer=error_response)
             summary = (handler.__doc__ or "").split(".")[0]
-            router.add_api_route(path, endpoint, methods=[method], summary=summary)
+            extra = described(INFER if method == "POST" else None, problems=False)
+            router.add_api_route(path, endpoint, methods=[method], summary=summary, openapi_extra=extra)
         return router
 
     async def server(self, _: Request) -> Response:

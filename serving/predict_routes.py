@@ -19,6 +19,7 @@ from likewise.serving.guarded_read import GuardedReads
 from likewise.serving.loaded_release import Answer, LoadedRelease
 from likewise.serving.off_loop import CELLS_ON_LOOP, OffLoop
 from likewise.serving.online import StoredRows
+from likewise.serving.openapi import PREDICT, described
 from likewise.serving.predict_answer import predict_answer, vectors_answer
 from likewise.serving.problems import problem_response
 from likewise.serving.request_log import RequestLog
@@ -82,7 +83,8 @@ class PredictRoutes:
         router = APIRouter(route_class=DirectRoute, tags=["Predictions"])
         for path, handler in (("/v1/predict/{release}", self.predict), ("/v1/vectors/{release}", self.vectors)):
             endpoint = edge.around(path, handler, guard="read", answer=problem_response)
-            router.add_api_route(path, endpoint, methods=["POST"], summary=(handler.__doc__ or "").split(".")[0])
+            summary, extra = (handler.__doc__ or "").split(".")[0], described(PREDICT)
+            router.add_api_route(path, endpoint, methods=["POST"], summary=summary, openapi_extra=extra)
         path = "/v1/predict/{release}/contract"
         endpoint = edge.around(path, self.contract, guard="read", answer=problem_response)
         router.add_api_route(path, endpoint, methods=["GET"], summary="Show what a release takes and gives")

@@ -18,6 +18,7 @@ from likewise.serving.edge import DirectRoute, Edge
 from likewise.serving.entity_rows import EntityRows, RowRules, check_rows
 from likewise.serving.errors import MissingKeyError, UnsupportedError, WrongShapeError, status_of
 from likewise.serving.loaded_release import Answer, LoadedRelease
+from likewise.serving.openapi import TF_PREDICT, described
 from likewise.serving.plan import Field
 from likewise.serving.predict_routes import Predictions, release_headers
 from likewise.serving.problems import headers_of
@@ -48,7 +49,8 @@ class TfServingRoutes:
             ):
                 endpoint = edge.around(base + suffix, handler, guard="read", answer=error_response)
                 summary = (handler.__doc__ or "").split(".")[0]
-                router.add_api_route(base + suffix, endpoint, methods=[method], summary=summary)
+                extra = described(TF_PREDICT if method == "POST" else None, problems=False)
+                router.add_api_route(base + suffix, endpoint, methods=[method], summary=summary, openapi_extra=extra)
         return router
 
     async def predict(self, request: Request) -> Response:

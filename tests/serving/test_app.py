@@ -181,6 +181,9 @@ def test_openapi_lists_every_surface(client: Client) -> None:
     """The OpenAPI document names every path."""
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/get-online-features", "/v1/predict/{release}", "/v1/models/{name}:predict", "/metrics"} <= set(paths)
+    body = paths["/v1/predict/{release}"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert set(body["properties"]) == {"entities", "request"}
+    assert "422" in paths["/push"]["post"]["responses"]
 
 
 PREDICT, READ = "/v1/predict/flight_delay", "/get-online-features"
