@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+FILE_WIDTH = 110
+
 Report = Callable[[int, int | None], None]
 
 
@@ -18,7 +20,10 @@ def silent(done: int, total: int | None) -> None:
 
 def terminal() -> Console:
     """Return a console that keeps writing to today's standard output when that is redirected for a library."""
-    return Console(file=sys.stdout, highlight=False)
+    console = Console(file=sys.stdout, highlight=False)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    return console
 
 
 @dataclass(frozen=True, slots=True)

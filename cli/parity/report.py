@@ -136,12 +136,13 @@ def print_report(report: ParityReport, console: Console) -> None:
     _print_stale(report, console)
     for fault in report.faults:
         mark = "[green]found[/]" if fault.found else "[red]NOT FOUND[/]"
-        console.print(f"  injected: {fault.name:<28} {mark} ({fault.evidence()})")
+        console.print(f"  injected: {fault.name:<28} {mark} ({fault.evidence()})", soft_wrap=True)
 
 
 def _print_stale(report: ParityReport, console: Console, most: int = 5) -> None:
     stale = report.stale_by_feature()
     for name, (count, age) in list(stale.items())[:most]:
-        console.print(f"  stale: {name:<40} {count:>6,} times, online row {age / 60:,.0f} min old (median)")
+        told = f"{count:>6,} times, online row {age / 60:,.0f} min old (median)"
+        console.print(f"  stale: {name:<40} {told}", soft_wrap=True)
     if len(stale) > most:
         console.print(f"  stale: and {len(stale) - most} more features (see the report's JSON)")
