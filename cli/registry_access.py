@@ -1,10 +1,10 @@
 """Opens the registry that the settings name."""
 
-from likewise.cli.settings import Settings
-from likewise.transforms import FittedTransform
+from likewise.cli.settings import Settings, load_settings
 from likewise.transforms.registry import Registry
 
 
-def open_registry(settings: Settings) -> Registry:
-    """Return the registry, made if it is not there yet."""
-    return Registry(settings.registry, settings.blobs, open_transform=FittedTransform.from_bytes)
+def open_registry(settings: Settings | None = None, *, create: bool = True) -> Registry:
+    """Return the registry of the settings (of the environment by default); unless it may be created it must be there."""
+    chosen = settings or load_settings()
+    return Registry(chosen.registry, chosen.blobs, create=create)

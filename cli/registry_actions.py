@@ -10,11 +10,11 @@ from typing import Any
 import typer
 
 from likewise.cli import render
-from likewise.cli.settings import load_settings
+from likewise.cli.registry_access import open_registry
 from likewise.cli.transform_view import describe
 from likewise.transforms import FittedTransform
 from likewise.transforms.errors import LikewiseError, listing
-from likewise.transforms.registry import Registry, check_registry, export_bundle, import_bundle, parse_reference
+from likewise.transforms.registry import check_registry, export_bundle, import_bundle, parse_reference
 from likewise.transforms.registry.errors import RegistryMissingError
 
 _FILE_ENDINGS = (".safetensors", ".likewise", ".bin")
@@ -39,7 +39,7 @@ class VersionNeededError(LikewiseError):
 def list_shelves(shelves: Sequence[str], *, as_json: bool) -> None:
     """Print what the registry holds, shelf by shelf; a registry that is not there yet is empty."""
     try:
-        registry = open_registry()
+        registry = open_registry(create=False)
     except RegistryMissingError as missing:
         held, hint = render.Held(), str(missing)
     else:
@@ -70,7 +70,7 @@ def show(text: str, *, as_json: bool) -> None:
 
 def move_alias(name: str, alias: str, version: int, *, by: str | None, why: str, as_json: bool) -> None:
     """Move an alias and say from where to where."""
-    registry = open_registry()
+    registry = open_registry(create=False)
     before = {found.alias: found.version for found in registry.aliases(name)}.get(alias)
     move = registry.set_alias(name, alias, version, by=by, why=why)
     if as_json:
@@ -83,7 +83,7 @@ def move_alias(name: str, alias: str, version: int, *, by: str | None, why: str,
 
 def tell_log(name: str, *, as_json: bool) -> None:
     """Print every move of a release's aliases."""
-    moves = open_registry().alias_log(name)
+    moves = open_registry(create=False).alias_log(name)
     if as_json:
         print_json(moves)
     elif moves:
@@ -94,7 +94,7 @@ def tell_log(name: str, *, as_json: bool) -> None:
 
 def export(reference: str, file: Path, *, as_json: bool) -> None:
     """Write a bundle and say where and how large."""
-    written = export_bundle(open_registry(), reference, file)
+    written = export_bundle(open_registry(create=False), reference, file)
     size_bytes = written.stat().st_size
     if as_json:
         print_json({"reference": reference, "file": str(written), "size_bytes": size_bytes})
@@ -104,17 +104,11 @@ def export(reference: str, file: Path, *, as_json: bool) -> None:
 
 def import_(file: Path, *, verified: bool, by: str | None, as_json: bool) -> None:
     """Import a bundle and say which version it has here."""
-    made = import_bundle(open_registry(create=True), file, by=by, verified=verified)
+    made = import_bundle(open_registry(), file, by=by, verified=verified)
     if as_json:
         print_json({**_jsonable(made), "reference": made.reference, "is_new": made.is_new})
     else:
         typer.echo(f"{file} is {made.reference} here" + ("." if made.is_new else ", and was already."))
-
-
-def open_registry(*, create: bool = False) -> Registry:
-    """Return the registry that the settings name; unless it may be created it must be there."""
-    settings = load_settings()
-    return Registry(settings.registry, settings.blobs, create=create)
 
 
 def print_json(value: object) -> None:
@@ -127,7 +121,7 @@ def _check_version_named(text: str) -> None:
     kind, name = (prefix, name) if colon else ("", text)
     if kind not in ("", "release", "transform") or not name.replace("_", "").replace("-", "").isalnum():
         return
-    registry = open_registry()
+    registry = open_registry(create=False)
     aliases = [f"{name}@{alias.alias}" for alias in registry.aliases(name)]
     choices = [
         *(aliases if kind != "transform" else []),
@@ -139,7 +133,7 @@ def _check_version_named(text: str) -> None:
 
 
 def _show_release(reference: str, *, as_json: bool) -> None:
-    registry = open_registry()
+    registry = open_registry(create=False)
     release = registry.release(reference)
     transform = registry.transform(f"transform:{release.transform}")
     aliases = [found.alias for found in registry.aliases(release.name) if found.version == release.version]
@@ -150,7 +144,7 @@ def _show_release(reference: str, *, as_json: bool) -> None:
 
 
 def _show_transform(reference: str, *, as_json: bool) -> None:
-    registry = open_registry()
+    registry = open_registry(create=False)
     version = registry.transform(reference)
     fitted = registry.load(version.reference)
     used = [release.reference for release in registry.releases() if release.transform == version.digest]
@@ -163,7 +157,7 @@ def _show_transform(reference: str, *, as_json: bool) -> None:
 
 def check(*, as_json: bool) -> None:
     """Read all that the registry holds, print what is damaged, and exit 1 if anything is."""
-    registry = open_registry()
+    registry = open_registry(create=False)
     findings = list(check_registry(registry))
     if as_json:
         print_json(findings)
@@ -177,7 +171,7 @@ def check(*, as_json: bool) -> None:
 
 
 def _show_model(reference: str, *, as_json: bool) -> None:
-    registry = open_registry()
+    registry = open_registry(create=False)
     record = registry.model(reference)
     model = registry.get_model(reference)
     sizes = {name: len(content) for name, content in model.files.items()}
