@@ -134,23 +134,31 @@ class EntityRows:
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
-    def register(self, session: Session, keys: Sequence[str]) -> None:
-        """Make the table `entity`: id (position from 0), t (instant in `unit`), and the key columns k0, k1 ..."""
+    def load_chunks(self, session: Session, keys: Sequence[str], chunk_rows: int) -> Iterator[int]:
+        """Make the table `entity` for one run of rows after another; yield how many it holds.
+
+        Its columns: id (position in the chunk), t (instant in `unit`), and the key columns k0, k1 ...
+        """
         fields = [pa.field(f"k{i}", _plain(self.schema.field(key).type)) for i, key in enumerate(keys)]
         schema = pa.schema([pa.field("id", pa.int64()), pa.field("t", pa.int64()), *fields])
-        reader = pa.RecordBatchReader.from_batches(schema, self._narrow(schema, keys))
-        session.connection.register("entity_reader", reader)
-        session.run("CREATE TEMP TABLE entity AS SELECT * FROM entity_reader")
-        session.connection.unregister("entity_reader")
+        narrow = self.source.read([self.event, *keys])
+        left = self.count
+        while left > 0:
+            batches, held = [], 0
+            while held < min(chunk_rows, left):
+                batches.append(self._narrow(next(narrow), schema, held))
+                held += batches[-1].num_rows
+            session.connection.register("entity_chunk", pa.Table.from_batches(batches, schema))
+            session.run("CREATE OR REPLACE TEMP TABLE entity AS SELECT * FROM entity_chunk")
+            session.connection.unregister("entity_chunk")
+            yield held
+            left -= held
 
-    def _narrow(self, schema: pa.Schema, keys: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        position = 0
-        for batch in self.source.read([self.event, *keys]):
-            ids = pa.array(np.arange(position, position + batch.num_rows, dtype=np.int64))
-            position += batch.num_rows
-            times = integers(as_utc("entity rows", self.event, batch.column(0)), self.unit)
-            columns = [column.cast(schema.field(i + 2).type) for i, column in enumerate(batch.columns[1:])]
-            yield pa.RecordBatch.from_arrays([ids, times, *columns], schema=schema)
+    def _narrow(self, batch: pa.RecordBatch, schema: pa.Schema, position: int) -> pa.RecordBatch:
+        ids = pa.array(np.arange(position, position + batch.num_rows, dtype=np.int64))
+        times = integers(as_utc("entity rows", self.event, batch.column(0)), self.unit)
+        columns = [column.cast(schema.field(i + 2).type) for i, column in enumerate(batch.columns[1:])]
+        return pa.RecordBatch.from_arrays([ids, times, *columns], schema=schema)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -9,49 +9,110 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from likewise.stores.asof_entities import EntityRows
 from likewise.stores.asof_held import HeldColumn, hold, needed_bytes
 from likewise.stores.asof_join import ViewJoin, combine_matches, gather_sql
 from likewise.stores.asof_session import Session, quoted
 from likewise.stores.errors import RowsLostError
 
 _ABSENT = -1
+# The part of DuckDB's memory limit that one chunk of entity rows may take while it is joined.
+_CHUNK_SHARE = 0.25
+_LEAST_CHUNK = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
-    """The result's schema and its batches, entity columns first."""
+class Piece:
+    """Feature columns of some consecutive entity rows."""
 
-    schema: pa.Schema
-    batches: Iterator[pa.RecordBatch]
-
-
-@dataclass(frozen=True, slots=True)
-class _HeldView:
-    """A view's columns and, for each entity row, the position in them; -1 where there is none."""
-
-    columns: tuple[HeldColumn, ...]
-    positions: npt.NDArray[np.int64]
+    rows: int
+    columns: list[pa.Array]
 
 
-def gather(session: Session, rows: EntityRows, views: Sequence[ViewJoin]) -> Gathered:
-    """Return entity columns and features, from the match tables of all views."""
+class Gatherer(Protocol):
+    """One of the two ways."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The feature columns."""
+        ...
+
+    def chunk(self, session: Session, count: int) -> Iterator[Piece]:
+        """Yield the feature columns of the `count` entity rows that are matched, in their order, piece by piece."""
+        ...
+
+
+def choose_gatherer(session: Session, views: Sequence[ViewJoin]) -> Gatherer:
+    """Return the way that suits the sources and the memory limit; it may read feature columns already."""
     types = [_feature_types(session, view) for view in views]
     needed = [needed_bytes(view.relation, view.plan.features, kinds) for view, kinds in zip(views, types, strict=True)]
-    budget = session.settings.held_share * session.memory_bytes() - rows.count * 8 * len(views)
+    schema = pa.schema([field for kinds in types for field in kinds])
+    budget = session.settings.held_share * session.memory_bytes()
     if any(need is None for need in needed) or sum(need or 0 for need in needed) > budget:
-        return _by_joins(session, rows, views)
-    schema = pa.schema([*rows.schema, *(field for kinds in types for field in kinds)])
-    held = [
-        _HeldView(hold(view.relation, view.plan.features, kinds), _positions(session, rows, view))
-        for view, kinds in zip(views, types, strict=True)
-    ]
-    return Gathered(schema, _picked(session, rows, held, schema))
+        return ByJoins(tuple(views), schema)
+    columns = [hold(view.relation, view.plan.features, kinds) for view, kinds in zip(views, types, strict=True)]
+    return InMemory(tuple(views), schema, tuple(columns))
+
+
+def chunk_rows(session: Session, views: Sequence[ViewJoin]) -> int:
+    """Return how many entity rows to join at a time, so that what they need fits beside the sources."""
+    if session.settings.chunk_rows:
+        return session.settings.chunk_rows
+    features = sum(len(view.plan.features) for view in views)
+    return max(_LEAST_CHUNK, int(_CHUNK_SHARE * session.memory_bytes() / (64 + 48 * len(views) + 16 * features)))
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """Features held in memory, picked by position."""
+
+    views: tuple[ViewJoin, ...]
+    schema: pa.Schema
+    columns: tuple[tuple[HeldColumn, ...], ...]
+
+    def chunk(self, session: Session, count: int) -> Iterator[Piece]:
+        """Yield the feature columns of a chunk."""
+        positions = [_positions(session, view, count) for view in self.views]
+        size = session.settings.batch_rows
+        with ThreadPoolExecutor(session.threads()) as pool:
+            for start in range(0, count, size):
+                indexes = [_index(found[start : start + size]) for found in positions]
+                work = [
+                    (column, index) for columns, index in zip(self.columns, indexes, strict=True) for column in columns
+                ]
+                yield Piece(min(size, count - start), list(pool.map(lambda pair: pair[0].pick(pair[1]), work)))
+
+
+@dataclass(frozen=True, slots=True)
+class ByJoins:
+    """Features joined by row number and sorted by entity row, in DuckDB, which spills."""
+
+    views: tuple[ViewJoin, ...]
+    schema: pa.Schema
+
+    def chunk(self, session: Session, count: int) -> Iterator[Piece]:
+        """Yield the feature columns of a chunk.
+
+        Raises
+        ------
+        RowsLostError
+            The join did not return every entity row once and in order.
+        """
+        combine_matches(session, self.views)
+        position = 0
+        for batch in session.run(gather_sql(self.views)).to_arrow_reader(session.settings.batch_rows):
+            ids, rows = batch.column(0), batch.num_rows
+            if rows and (ids[0].as_py() != position or ids[-1].as_py() != position + rows - 1):
+                raise RowsLostError(position, ids[0].as_py())
+            position += rows
+            yield Piece(rows, list(batch.columns[1:]))
+        if position != count:
+            raise RowsLostError(count, position)
 
 
 def _feature_types(session: Session, view: ViewJoin) -> pa.Schema:
@@ -63,62 +124,22 @@ def _feature_types(session: Session, view: ViewJoin) -> pa.Schema:
     return session.run(f"SELECT {names} FROM {view.relation.sql} LIMIT 0").to_arrow_table().schema  # noqa: S608
 
 
-def _positions(session: Session, rows: EntityRows, view: ViewJoin) -> npt.NDArray[np.int64]:
+def _positions(session: Session, view: ViewJoin, count: int) -> npt.NDArray[np.int64]:
+    """Return each entity row's position in the held columns; -1 where there is no match."""
     found = session.run(f'SELECT id, "row" FROM {view.match}').fetchnumpy()  # noqa: S608 - a name of ours
-    positions = np.full(rows.count, _ABSENT, dtype=np.int64)
+    positions = np.full(count, _ABSENT, dtype=np.int64)
     positions[found["id"]] = view.relation.positions(np.asarray(found["row"], dtype=np.int64))
     matched = int(np.count_nonzero(positions != _ABSENT))
     if matched != len(found["id"]):
         raise RowsLostError(len(found["id"]), matched)
-    session.run(f"DROP TABLE {view.match}")
     return positions
 
 
-def _picked(
-    session: Session, rows: EntityRows, held: Sequence[_HeldView], schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
-    position = 0
-    with ThreadPoolExecutor(session.threads()) as pool:
-        for batch in rows.batches():
-            chosen = slice(position, position + batch.num_rows)
-            position += batch.num_rows
-            work = [(column, index) for view in held for index in [_index(view, chosen)] for column in view.columns]
-            features = pool.map(lambda pair: pair[0].pick(pair[1]), work)
-            yield pa.RecordBatch.from_arrays([*batch.columns, *features], schema=schema)
-
-
-def _index(view: _HeldView, chosen: slice) -> pa.Array:
-    positions = view.positions[chosen]
+def _index(positions: npt.NDArray[np.int64]) -> pa.Array:
     return pa.array(positions, mask=positions == _ABSENT)
 
 
-def _by_joins(session: Session, rows: EntityRows, views: Sequence[ViewJoin]) -> Gathered:
-    combine_matches(session, views)
-    result = session.run(gather_sql(views)).to_arrow_reader(session.settings.batch_rows)
-    schema = pa.schema([*rows.schema, *list(result.schema)[1:]])
-    return Gathered(schema, _beside(rows, result, schema))
-
-
-def _beside(rows: EntityRows, result: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield the entity columns with the features beside them.
-
-    Raises
-    ------
-    RowsLostError
-        The join did not return every entity row once and in order.
-    """
-    position, left = 0, _Remainder(rows.batches())
-    for batch in result:
-        ids, count = batch.column(0), batch.num_rows
-        if count and (ids[0].as_py() != position or ids[-1].as_py() != position + count - 1):
-            raise RowsLostError(position, ids[0].as_py())
-        position += count
-        yield pa.RecordBatch.from_arrays([*left.take(count), *batch.columns[1:]], schema=schema)
-    if position != rows.count:
-        raise RowsLostError(rows.count, position)
-
-
-class _Remainder:
+class Remainder:
     """A stream of batches from which any number of rows can be taken."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:

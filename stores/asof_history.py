@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.types as pat
 
 from likewise.stores.asof_entities import EntityInput, EntityRows, look_through, read_entities, rows_of_query
-from likewise.stores.asof_gather import gather
-from likewise.stores.asof_join import ViewJoin, build_match, unit_of_view
+from likewise.stores.asof_gather import Remainder, choose_gatherer, chunk_rows
+from likewise.stores.asof_join import ViewJoin, build_frontier, build_match, unit_of_view
 from likewise.stores.asof_progress import bars
 from likewise.stores.asof_session import Session, SessionSettings, open_session
 from likewise.stores.asof_snapshot import EntitylessRange, snapshot_sql
@@ -59,17 +59,22 @@ class HistoryQuery:
             relations = [open_relation(session, plan.source, plan.columns()) for plan in self.views]
             rows = self._entity_rows(session, relations)
             check_names(rows, self.views)
-            views = join_views(session, rows, self.views, relations)
+            keys = list(dict.fromkeys(key.entity for plan in self.views for key in plan.keys))
+            views = join_views(rows, keys, self.views, relations)
             for view in views:
-                with shown.waiting(f"matching {view.plan.name}"):
-                    build_match(session, view, known_only=self.known_only)
-            with shown.waiting("gathering features"):
-                gathered = gather(session, rows, views)
-            yield gathered.schema
-            advance = shown.add("history", rows.count)
-            for batch in gathered.batches:
-                yield batch
-                advance(batch.num_rows)
+                with shown.waiting(f"reading {view.plan.name}"):
+                    build_frontier(session, view, known_only=self.known_only)
+            gatherer = choose_gatherer(session, views)
+            schema = pa.schema([*rows.schema, *gatherer.schema])
+            yield schema
+            advance, left = shown.add("history", rows.count), Remainder(rows.batches())
+            for count in rows.load_chunks(session, keys, chunk_rows(session, views)):
+                for view in views:
+                    build_match(session, view)
+                for piece in gatherer.chunk(session, count):
+                    columns = [*left.take(piece.rows), *piece.columns]
+                    yield pa.RecordBatch.from_arrays(columns, schema=schema)
+                    advance(piece.rows)
 
     def _entity_rows(self, session: Session, relations: Sequence[Relation]) -> EntityRows:
         if isinstance(self.entities, EntitylessRange):
@@ -104,10 +109,9 @@ def check_names(rows: EntityRows, views: Sequence[ViewPlan]) -> None:
 
 
 def join_views(
-    session: Session, rows: EntityRows, plans: Sequence[ViewPlan], relations: Sequence[Relation]
+    rows: EntityRows, keys: Sequence[str], plans: Sequence[ViewPlan], relations: Sequence[Relation]
 ) -> list[ViewJoin]:
-    """Make the entity table and say how each view joins to it."""
-    keys = list(dict.fromkeys(key.entity for plan in plans for key in plan.keys))
+    """Say how each view joins to the table `entity`, in which key columns go by number."""
     views = []
     for number, (plan, relation) in enumerate(zip(plans, relations, strict=True)):
         key_sql = tuple(
@@ -115,8 +119,8 @@ def join_views(
             for key in plan.keys
         )
         unit = unit_of_view(plan, relation, rows.unit)
-        views.append(ViewJoin(number, plan, relation, unit, rescaled_sql("e.t", rows.unit, unit), key_sql, rows.bounds))
-    rows.register(session, keys)
+        time_sql = rescaled_sql("e.t", rows.unit, unit)
+        views.append(ViewJoin(number, plan, relation, unit, time_sql, key_sql, rows.bounds))
     return views
 
 

@@ -58,6 +58,11 @@ class ViewJoin:
     span: tuple[datetime, datetime] | None
 
     @property
+    def frontier(self) -> str:
+        """Return the name of the view's frontier table."""
+        return f"frontier_{self.number}"
+
+    @property
     def match(self) -> str:
         """Return the name of the view's match table."""
         return f"match_{self.number}"
@@ -70,25 +75,28 @@ def unit_of_view(plan: ViewPlan, relation: Relation, entities: Unit) -> Unit:
     return max(units, key=lambda unit: unit.value)
 
 
-def build_match(session: Session, view: ViewJoin, *, known_only: bool) -> None:
-    """Fill the match table of a view.
+def build_frontier(session: Session, view: ViewJoin, *, known_only: bool) -> None:
+    """Fill the frontier table of a view, which serves every chunk of entity rows.
 
     Parameters
     ----------
     known_only
         Count created times: a fact exists from the later of its event and created time.
     """
-    facts, frontier = f"facts_{view.number}", f"frontier_{view.number}"
+    facts = f"facts_{view.number}"
     session.run(f"CREATE TEMP TABLE {facts} AS {facts_sql(view, known_only=known_only)}")
     keys = [f"k{i}" for i in range(len(view.plan.keys))]
     by_created = known_only and view.plan.created is not None
     if by_created or _has_ties(session, facts, keys):
-        session.run(f"CREATE TEMP TABLE {frontier} AS {frontier_sql(facts, keys)}")
+        session.run(f"CREATE TEMP TABLE {view.frontier} AS {frontier_sql(facts, keys)}")
+        session.run(f"DROP TABLE {facts}")
     else:
-        frontier = facts
-    session.run(f"CREATE TEMP TABLE {view.match} AS {match_sql(view, frontier)}")
-    for table in {facts, frontier}:
-        session.run(f"DROP TABLE {table}")
+        session.run(f"ALTER TABLE {facts} RENAME TO {view.frontier}")
+
+
+def build_match(session: Session, view: ViewJoin) -> None:
+    """Fill the match table of a view for the entity rows that are loaded."""
+    session.run(f"CREATE OR REPLACE TEMP TABLE {view.match} AS {match_sql(view, view.frontier)}")
 
 
 def facts_sql(view: ViewJoin, *, known_only: bool) -> str:
@@ -148,9 +156,8 @@ def combine_matches(session: Session, views: Sequence[ViewJoin]) -> None:
     """Make the table `matched`: each entity row's id, and its row number in each source (row_0, row_1 ...)."""
     rows = [f'm{view.number}."row" AS row_{view.number}' for view in views]
     joins = [f"LEFT JOIN {view.match} m{view.number} ON e.id = m{view.number}.id" for view in views]
-    session.run(f"CREATE TEMP TABLE matched AS SELECT {', '.join(['e.id', *rows])} FROM entity e {' '.join(joins)}")
-    for table in ("entity", *(view.match for view in views)):
-        session.run(f"DROP TABLE {table}")
+    combined = f"SELECT {', '.join(['e.id', *rows])} FROM entity e {' '.join(joins)}"
+    session.run(f"CREATE OR REPLACE TEMP TABLE matched AS {combined}")
 
 
 def gather_sql(views: Sequence[ViewJoin]) -> str:

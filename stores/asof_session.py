@@ -36,6 +36,8 @@ class SessionSettings:
         Show bars; None: when standard error is a terminal.
     held_share
         The part of DuckDB's memory limit that feature columns held beside it may take, from 0 to 1.
+    chunk_rows
+        Entity rows joined at a time; None: as many as fit in a quarter of the memory limit.
     """
 
     memory_limit: str | None = None
@@ -45,6 +47,7 @@ class SessionSettings:
     batch_rows: int = 65_536
     progress: bool | None = None
     held_share: float = 0.25
+    chunk_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

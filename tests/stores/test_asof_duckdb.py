@@ -156,6 +156,20 @@ def test_on_demand_views_and_request_data(tmp_path: Path, *, full_names: bool) -
     assert streamed[name].to_pandas().fillna(-1.0).tolist() == [30.0, -1.0, 60.0, -1.0, -1.0]
 
 
+def test_on_demand_view_of_request_data_alone(tmp_path: Path) -> None:
+    """A retrieval that reads no source at all still gives every row its computed features."""
+    store = make_store(tmp_path)
+    asked = RequestSource(name="asked", schema=[Field(name="factor", dtype=Int64)])
+
+    @on_demand_feature_view(sources=[asked], schema=[Field(name="half", dtype=Float64)], mode="pandas")
+    def halved(frame: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"half": frame["factor"] / 2})
+
+    apply(store, [halved])
+    rows = entities((1, hour(1)), (2, hour(1))).assign(factor=[3, 4])
+    assert history(store, rows, "halved:half")["half"].to_pylist() == [1.5, 2.0]
+
+
 def test_retrieval_without_entity_rows(tmp_path: Path) -> None:
     """With dates alone, each (key, event time) of the views in the range is a row, joined as of itself."""
     store = make_store(tmp_path)

@@ -46,6 +46,7 @@ class Case:
     keys: int
     files: int
     in_memory: bool
+    chunk: int | None
 
 
 def answer(case: Case, key: tuple[object, ...], instant: int) -> int | None:
@@ -93,6 +94,7 @@ def cases(draw: st.DrawFn) -> Case:
         keys=keys,
         files=draw(st.integers(1, 3)),
         in_memory=draw(st.booleans()),
+        chunk=draw(st.sampled_from([None, 2, 5])),
     )
 
 
@@ -138,7 +140,7 @@ def test_join_is_the_oracles(case: Case, tmp_path_factory: pytest.TempPathFactor
 
     Over composite keys, missing keys, views without keys, ties of event and created time, missing times, late
     facts, TTLs, seconds to nanoseconds, zoned and naive, one file and several, features held in
-    memory and joined.
+    memory and joined, entity rows at once and in chunks.
     """
     plan = written(case, tmp_path_factory.mktemp("facts"))
     entities = pa.table(
@@ -148,7 +150,7 @@ def test_join_is_the_oracles(case: Case, tmp_path_factory: pytest.TempPathFactor
             **key_columns([key for key, _ in case.entities], case.keys),
         }
     )
-    limits = SessionSettings(threads=1, batch_rows=3, held_share=0.25 if case.in_memory else 0.0)
+    limits = SessionSettings(threads=1, batch_rows=3, held_share=0.25 if case.in_memory else 0.0, chunk_rows=case.chunk)
     query = HistoryQuery(limits, (plan,), entities, known_only=case.known_only)
     result = query.batches().read_all()
     assert result["position"].to_pylist() == list(range(len(case.entities)))
