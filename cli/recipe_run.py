@@ -129,7 +129,7 @@ def _make_candidate(inputs: RunInputs, history: History, split: Split, steps: St
         model = _package(recipe, trained, fitted, parts["test"])
         step.outcome = f"runtime {model.metadata['runtime']}"
     with steps.step("evaluate") as step:
-        baselines = fit_baselines(fitted.outputs, parts["train"], parts["validate"], parts["test"])
+        baselines = fit_baselines(fitted.outputs, parts["train"], parts["validate"], parts["test"], trained.linear)
         predictions = load_predictor(model).predict(parts["test"].tensors)
         evaluation = evaluate(history, split.test, predictions, baselines.predictions, recipe.slices)
         step.outcome = f"ROC AUC {evaluation.metrics['roc_auc']:.4f}, log loss {evaluation.metrics['log_loss']:.4f}"

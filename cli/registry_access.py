@@ -5,6 +5,6 @@ from likewise.transforms.registry import Registry
 
 
 def open_registry(settings: Settings | None = None, *, create: bool = True) -> Registry:
-    """Return the registry of the settings (of the environment by default); unless it may be created it must be there."""
+    """Return the registry of the settings (by default of the environment), made if it may be and is not there."""
     chosen = settings or load_settings()
     return Registry(chosen.registry, chosen.blobs, create=create)
