@@ -73,7 +73,8 @@ def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | Non
     app = FastAPI(title="Likewise", summary="Features, vectors and predictions", lifespan=_lifespan(worker))
     edge = Edge(Access(settings), metrics, settings.limits.inflight)
     for router in _routers(worker, edge):
-        app.include_router(router)
+        # Flat, not nested by `include_router`: a nested router is matched route by route for every request.
+        app.router.routes.extend(router.routes)
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(Exception, _unexpected)
     app.state.resident = resident
