@@ -254,12 +254,12 @@ def _one_pass(fitter: TransformFitter, batches: Iterator[pa.RecordBatch], thread
                 return
             part.update(columns_from_arrow(_with_texts_encoded(batch), schema))
 
-    parts = [fitter.part() for _ in range(max(threads, 1))]
-    if len(parts) == 1:
-        work(parts[0])
-    else:
-        with ThreadPoolExecutor(len(parts)) as pool:
-            list(pool.map(work, parts))
+    if threads <= 1:
+        work(fitter)
+        return
+    parts = [fitter.part() for _ in range(threads)]
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, parts))
     for part in parts:
         fitter.merge(part)
 

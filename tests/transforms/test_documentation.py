@@ -18,7 +18,8 @@ def test_kind_has_a_section(kind: type) -> None:
     assert f"## {kind.__name__} (`{kind.id}`)" in text  # type: ignore[attr-defined]
 
 
-MODULES = sorted({kind.__module__ for kind in KINDS.values()}) + [
+MODULES = [
+    *sorted({kind.__module__ for kind in KINDS.values()}),
     "likewise.transforms.counters",
     "likewise.transforms.exact_sums",
     "likewise.transforms.murmur",
