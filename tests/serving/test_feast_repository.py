@@ -29,15 +29,17 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("repo")
     before = os.environ.pop("REDIS_URL", None), os.environ.get("LIKEWISE_CLOCK")
     os.environ["LIKEWISE_CLOCK"] = NOW.isoformat()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Feast's own
-        make_repository(folder)
-    yield folder
-    stop(folder / "redis")
-    for name, value in zip(("REDIS_URL", "LIKEWISE_CLOCK"), before, strict=True):
-        os.environ.pop(name, None)
-        if value is not None:
-            os.environ[name] = value
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Feast's own
+            make_repository(folder)
+        yield folder
+    finally:  # also when making it failed: its Redis runs by then
+        stop(folder / "redis")
+        for name, value in zip(("REDIS_URL", "LIKEWISE_CLOCK"), before, strict=True):
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @pytest.fixture

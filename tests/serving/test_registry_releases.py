@@ -76,6 +76,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     folder = tmp_path_factory.mktemp("project")
     before = {name: os.environ.pop(name, None) for name in ("REDIS_URL", "LIKEWISE_CLOCK")}
     os.environ["LIKEWISE_CLOCK"] = NOW.isoformat()
+    try:
+        yield make_project(folder)
+    finally:  # also when making it failed: its Redis runs by then
+        stop(folder / "redis")
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def make_project(folder: Path) -> Project:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Feast's own
         store = make_repository(folder)
@@ -111,12 +122,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     )
     release = registry.publish_release(spec)
     registry.set_alias("small", "prod", release.version, why="first")
-    yield Project(folder, url, registry, spec, release)
-    stop(folder / "redis")
-    for name, value in before.items():
-        os.environ.pop(name, None)
-        if value is not None:
-            os.environ[name] = value
+    return Project(folder, url, registry, spec, release)
 
 
 def test_http_and_direct_predictions_are_the_same_bits(project: Project) -> None:

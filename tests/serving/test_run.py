@@ -39,11 +39,13 @@ if __name__ == "__main__":
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("repo")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Feast's own
-        make_repository(folder)
-    yield folder
-    stop(folder / "redis")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Feast's own
+            make_repository(folder)
+        yield folder
+    finally:  # also when making it failed: its Redis runs by then
+        stop(folder / "redis")
 
 
 @contextmanager
