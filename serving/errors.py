@@ -97,10 +97,9 @@ class MissingKeyError(ServingError):
     def __init__(self, missing: Sequence[str], place: str, sent: Iterable[str]) -> None:
         self.missing, self.place = tuple(missing), place
         super().__init__(
-            f"{_names(missing)} must be sent in {place!r}",
-            expected=_names(missing),
+            f"{_names(missing)} {'is' if len(self.missing) == 1 else 'are'} missing in {place}",
             got=_names(sent) or "nothing",
-            advice=f"add {_names(missing)} to {place!r}, one value per row",
+            advice="add what is missing, one value per row",
         )
 
 

@@ -1,12 +1,12 @@
 """The settings of one serving process: checked when made, then frozen."""
 
 from dataclasses import dataclass, field, fields
-from datetime import datetime
 from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 from likewise.serving.errors import SettingsError
+from likewise.stores.clock import parse_clock
 
 Role = Literal["features", "predict"]
 OnStale = Literal["missing", "refuse"]
@@ -115,7 +115,7 @@ class ServingSettings:
     def __post_init__(self) -> None:
         self._check_names()
         self._check_numbers()
-        _check_clock(self.clock)
+        parse_clock(self.clock)
 
     def _check_names(self) -> None:
         for role in self.roles:
@@ -155,17 +155,6 @@ class ServingSettings:
 def _check_choice(name: str, got: str, choices: tuple[str, ...]) -> None:
     if got not in choices:
         raise SettingsError(name, f"one of {', '.join(choices)}", got)
-
-
-def _check_clock(text: str) -> None:
-    if text == "wall":
-        return
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise SettingsError("clock", "'wall' or an ISO instant with its zone (2013-11-05T12:00:00Z)", text)
 
 
 def _mask_password(url: str) -> str:
