@@ -26,6 +26,7 @@ from likewise.transforms.kind import (
     require_choice,
     require_integer,
 )
+from likewise.transforms.knots import count_at_or_below
 from likewise.transforms.logical_types import LogicalType
 from likewise.transforms.number_fitter import Needs, NumberFitter, NumberKind, NumberStatistics
 from likewise.transforms.order_statistics import QuantileMethod
@@ -159,8 +160,12 @@ class FittedKBinsDiscretizer(FittedKind):
             return np.array(rows, dtype=np.int32)
         codes = np.empty(values.shape, np.int32)
         for out, edges, row in zip(codes, self.inner, values, strict=True):
-            out[:] = np.searchsorted(edges, row, side="right")
-        codes[np.isnan(values)] += 1  # NaN sorts last, into the last bin; its own code follows
+            few = len(edges) <= _FEW
+            out[:] = count_at_or_below(edges, row) if few else np.searchsorted(edges, row, side="right")
+        missing = np.isnan(values)
+        if bool(missing.any()):
+            after = np.array([[len(edges) + 1] for edges in self.inner], dtype=np.int32)
+            codes = np.where(missing, after, codes)
         return codes
 
     def inverse(self, values: Codes) -> Floats:

@@ -25,6 +25,7 @@ from likewise.transforms.kind import (
     require_choice,
     require_integer,
 )
+from likewise.transforms.knots import Knots
 from likewise.transforms.number_fitter import Needs, NumberFitter, NumberKind, NumberStatistics
 from likewise.transforms.policies import KEEP_OR_ERROR, KeepOrError, check_missing, count_where
 from likewise.transforms.ragged import join, split
@@ -114,6 +115,7 @@ class _Table:
 
     quantiles: Floats
     knots: Floats
+    index: Knots
     start: Floats
     share: Floats
     slope: Floats
@@ -141,12 +143,12 @@ class _Table:
         slope, at_knot = _after(0.0, slope), _after(0.0, middle)
         few = (knots.tolist(), start.tolist(), share.tolist(), slope.tolist(), at_knot.tolist())
         ties = bool((share != at_knot).any())
-        return cls(frozen(quantiles), frozen(knots), start, share, slope, at_knot, ties, few)
+        return cls(frozen(quantiles), frozen(knots), Knots.of(knots), start, share, slope, at_knot, ties, few)
 
     def shares(self, x: Floats) -> Floats:
         """Return the (n,) shares."""
         held = np.minimum(np.maximum(x, self.knots[0]), self.knots[-1])
-        at = np.searchsorted(self.knots, held, side="right")
+        at = self.index.places(held)
         beyond = held - self.start[at]
         share: Floats = self.share[at] + beyond * self.slope[at]
         return np.where(beyond == 0.0, self.at_knot[at], share) if self.has_ties else share
