@@ -3,11 +3,10 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-from likewise.cli.errors import SettingError
+from likewise.serving.settings import mask_password
+from likewise.stores.clock import parse_clock
 
 DEFAULT_CLOCK = "wall"
 
@@ -46,8 +45,8 @@ class Settings:
         """Return every setting as text, with secrets masked."""
         shown = {field.name: getattr(self, field.name) for field in fields(self)}
         shown["token"] = "set (hidden)" if self.token else "none"
-        shown["registry"] = _mask_password(self.registry)
-        shown["redis_url"] = _mask_password(self.redis_url) if self.redis_url else "embedded"
+        shown["registry"] = mask_password(self.registry)
+        shown["redis_url"] = mask_password(self.redis_url) if self.redis_url else "embedded"
         return {name: str(value) for name, value in shown.items()}
 
 
@@ -56,12 +55,12 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 
     Raises
     ------
-    SettingError
-        When a value can't be used; the text names the variable and what it takes.
+    ClockError
+        When the clock names no instant.
     """
     home = Path(environ.get("LIKEWISE_HOME") or ".likewise")
     clock = environ.get("LIKEWISE_CLOCK") or DEFAULT_CLOCK
-    _check_clock(clock)
+    parse_clock(clock)  # refuses what is no instant before anything is done by it
     return Settings(
         home=home,
         repo=Path(environ.get("LIKEWISE_REPO") or "feature_repo"),
@@ -71,21 +70,3 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         clock=clock,
         token=environ.get("LIKEWISE_TOKEN") or None,
     )
-
-
-def _check_clock(text: str) -> None:
-    if text == DEFAULT_CLOCK:
-        return
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise SettingError("LIKEWISE_CLOCK", "'wall' or an ISO instant with its zone (2013-11-05T12:00:00Z)", text)
-
-
-def _mask_password(url: str) -> str:
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))

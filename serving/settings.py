@@ -148,7 +148,7 @@ class ServingSettings:
         """Return every setting as text, with secrets masked."""
         shown = {item.name: str(getattr(self, item.name)) for item in fields(self)}
         shown["tokens"] = f"{len(self.tokens.write)} write, {len(self.tokens.read)} read (hidden)"
-        shown["registry"] = _mask_password(self.registry)
+        shown["registry"] = mask_password(self.registry)
         return shown
 
 
@@ -157,7 +157,8 @@ def _check_choice(name: str, got: str, choices: tuple[str, ...]) -> None:
         raise SettingsError(name, f"one of {', '.join(choices)}", got)
 
 
-def _mask_password(url: str) -> str:
+def mask_password(url: str) -> str:
+    """Return a URL with its password, if it has one, hidden."""
     parts = urlsplit(url)
     if not parts.password:
         return url
