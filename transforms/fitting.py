@@ -30,9 +30,10 @@ class _Open:
 class StepsFitter:
     """Fits the kinds of some steps one after the other, sharing passes where that changes nothing."""
 
-    __slots__ = ("_fields", "_fitted", "_open", "_waiting", "_where", "first")
+    __slots__ = ("_fields", "_fitted", "_open", "_rows", "_waiting", "_where", "first")
 
-    def __init__(self, where: str, steps: Steps, fields: Fields) -> None:
+    def __init__(self, where: str, steps: Steps, fields: Fields, rows: int | None) -> None:
+        self._rows = rows
         self._where = where
         self.first = fields
         self._fields = fields
@@ -61,6 +62,7 @@ class StepsFitter:
     def part(self) -> StepsFitter:
         """Return one with empty fitters for the same pass."""
         other = object.__new__(StepsFitter)
+        other._rows = self._rows
         other._where, other.first, other._fields = self._where, self.first, self._fields
         other._fitted, other._waiting = self._fitted, self._waiting
         other._open = [_Open(t.kind, t.fields, t.fitter.part(), t.depth, t.is_waiting) for t in self._open]
@@ -98,8 +100,13 @@ class StepsFitter:
             if fitter is None:
                 self._append(kind.restore(self._fields, {}))
             else:
-                self._open.append(_Open(kind, self._fields, fitter, len(self._fitted)))
+                self._begin(kind, fitter)
                 self._open_sharing(kind)
+
+    def _begin(self, kind: Kind, fitter: Fitter) -> None:
+        if self._rows is not None:
+            fitter.expect(self._rows)
+        self._open.append(_Open(kind, self._fields, fitter, len(self._fitted)))
 
     def _open_sharing(self, kind: Kind) -> None:
         """Let the kind after an imputer learn in the same pass, from the values the imputer sees."""
@@ -111,7 +118,7 @@ class StepsFitter:
         alike = following.takes_numbers(self._fields) == kind.takes_numbers(self._fields)
         if fitter is not None and fitter.fills and alike:
             self._waiting.pop(0)
-            self._open.append(_Open(following, self._fields, fitter, len(self._fitted)))
+            self._begin(following, fitter)
 
 
 class TransformFitter:
@@ -123,11 +130,17 @@ class TransformFitter:
 
     __slots__ = ("_outputs", "inputs", "passes", "sample")
 
-    def __init__(self, outputs: Mapping[str, Sequence[Steps]], inputs: Sequence[InputSpec], golden_rows: int) -> None:
+    def __init__(
+        self,
+        outputs: Mapping[str, Sequence[Steps]],
+        inputs: Sequence[InputSpec],
+        golden_rows: int,
+        rows: int | None = None,
+    ) -> None:
         types = {spec.name: spec.type for spec in inputs}
         self.inputs = tuple(inputs)
         self._outputs = {
-            name: [StepsFitter(f"output {name!r}", s, first_fields(s.columns, types)) for s in steps]
+            name: [StepsFitter(f"output {name!r}", s, first_fields(s.columns, types), rows) for s in steps]
             for name, steps in outputs.items()
         }
         self.passes = 0

@@ -136,6 +136,9 @@ class Fitter(ABC):
         """Close a pass over the data; return whether another one is needed."""
         return False
 
+    def expect(self, rows: int) -> None:  # noqa: B027
+        """Take note of how many rows are to come, before the first; speed and memory may depend on it."""
+
     def fill(self, values: list[Any]) -> None:
         """Treat every missing value seen so far as the k constants an imputer decided on."""
         raise NotImplementedError

@@ -180,6 +180,11 @@ class NumberFitter(Fitter):
         other._statistics = [s.part() for s in self._statistics]
         return other
 
+    def expect(self, rows: int) -> None:
+        """Count from the start where keeping the values would only be given up later."""
+        for statistics in self._statistics:
+            statistics.order.expect(rows)
+
     def fill(self, values: list[Any]) -> None:
         """Count the missing values of each column as its constant."""
         for statistics, value in zip(self._statistics, values, strict=True):

@@ -135,6 +135,11 @@ class OrderStatistics:
         if self._phase == "keep" and self._held > self._capacity:
             self._start_counting()
 
+    def expect(self, rows: int) -> None:
+        """Start counting at once when more values are to come than may be kept."""
+        if rows > self._capacity and self._phase == "keep":
+            self._start_counting()
+
     def add_constant(self, value: float, count: int) -> None:
         """Add one value `count` times, once, before the first pass is closed."""
         self._constant = (value + 0.0, count)

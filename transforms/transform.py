@@ -162,9 +162,12 @@ class Transform:
             expected = "a type that tells what it holds, or Transform(types={...}) that says so"
             raise ColumnTypeError(name, expected, f"Arrow type {error}") from None
 
-    def fitter(self, inputs: Sequence[InputSpec]) -> TransformFitter:
-        """Return a mergeable fitter, to spread a fit over processes or machines; see `finish`."""
-        return TransformFitter(self.outputs, inputs, DATA_ROWS if self.golden == "rows" else 0)
+    def fitter(self, inputs: Sequence[InputSpec], rows: int | None = None) -> TransformFitter:
+        """Return a mergeable fitter, to spread a fit over processes or machines; see `finish`.
+
+        `rows` says how many rows are to come, if known; speed and memory depend on it, results do not.
+        """
+        return TransformFitter(self.outputs, inputs, DATA_ROWS if self.golden == "rows" else 0, rows)
 
     def fit(
         self,
@@ -189,7 +192,7 @@ class Transform:
             How many threads share the work.
         """
         source = batches_of(data)
-        fitter = self.fitter(self.inputs(source.schema))
+        fitter = self.fitter(self.inputs(source.schema), source.rows)
         read = _Reading(source, self.columns, progress)
         with closing(source):
             _one_pass(fitter, read.batches(), threads)
