@@ -1,5 +1,6 @@
 """The `likewise` command: mounts the commands and turns errors into messages and exit codes."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -44,6 +45,8 @@ def root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; exit 2 with a message, never a traceback, on input that can't be used."""
+    # The stores draw bars of their own for who calls Feast directly; here each step has one already.
+    os.environ.setdefault("LIKEWISE_PROGRESS", "off")
     try:
         app(args=list(arguments) if arguments is not None else None)
     except LikewiseError as error:
