@@ -27,6 +27,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
     workers: Annotated[int, typer.Option(help="Worker processes.")] = 1,
+    request_log: Annotated[Path | None, typer.Option(help="Folder for the request log; none is kept without.")] = None,
     roles: Annotated[str, typer.Option(help=f"Comma-separated, of: {', '.join(ROLES)}.")] = ",".join(ROLES),
 ) -> None:
     """Serve features and predictions over HTTP until stopped by SIGINT or SIGTERM."""
@@ -41,6 +42,7 @@ def serve(
         port=port,
         workers=workers,
         clock=settings.clock,
+        request_log=request_log,
         tokens=Tokens(write=(settings.token,) if settings.token else ()),
     )
     _print_settings(chosen)
