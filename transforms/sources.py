@@ -14,7 +14,7 @@ import pyarrow as pa
 from likewise.transforms.errors import EmptyFitError, SettingError
 
 # Small batches are joined up to this many rows, large ones are cut: one array call serves many rows.
-BLOCK_ROWS = 65_536
+BLOCK_ROWS = 32_768
 
 
 class Batches(Protocol):
@@ -175,10 +175,10 @@ def blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             held.append(piece)
             rows += piece.num_rows
             if rows >= BLOCK_ROWS // 2:
-                yield pa.concat_batches(held)
+                yield held[0] if len(held) == 1 else pa.concat_batches(held)
                 held, rows = [], 0
     if held:
-        yield pa.concat_batches(held)
+        yield held[0] if len(held) == 1 else pa.concat_batches(held)
 
 
 def _is_dataset(data: Any) -> bool:
