@@ -24,7 +24,7 @@ def keras_bytes(model: Any) -> bytes:
     with tempfile.TemporaryDirectory(prefix="likewise-") as folder:
         path = Path(folder) / "model.keras"
         bare.save(path)
-        content = _without_dates(path)
+        content = _canonical(path)
     check_keras_file(content, "model.keras")
     return content
 
@@ -45,13 +45,29 @@ def load_keras(content: bytes, file: str) -> Any:
             raise ModelFileError(file, "a Keras 3 model", f"{type(error).__name__}: {error}") from None
 
 
-def _without_dates(path: Path) -> bytes:
-    """Return the file packed anew with one fixed date, so that the same model always gives the same bytes."""
+def _canonical(path: Path) -> bytes:
+    """Return the file packed anew, so that the same model always gives the same bytes: one date, objects by number."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(path) as written, zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(written.namelist()):
             content = written.read(name)
             if name == "metadata.json":
                 content = json.dumps({**json.loads(content), "date_saved": _DATE}, sort_keys=True).encode()
+            elif name == "config.json":
+                content = json.dumps(_with_numbered_objects(json.loads(content), {})).encode()
             archive.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()
+
+
+def _with_numbered_objects(config: Any, numbers: dict[int, int]) -> Any:
+    """Return a config whose shared objects are known by their place; Keras writes memory addresses there."""
+    if isinstance(config, list):
+        return [_with_numbered_objects(value, numbers) for value in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        name: numbers.setdefault(value, len(numbers) + 1)
+        if name == "shared_object_id"
+        else _with_numbered_objects(value, numbers)
+        for name, value in config.items()
+    }

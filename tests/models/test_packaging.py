@@ -50,6 +50,14 @@ def test_a_convertible_model_serves_by_litert_within_the_bound(model: Any, artif
     assert np.abs(load_predictor(artifact).predict(rows) - keras_says).max() <= BOUND
 
 
+def test_no_memory_address_reaches_the_file(model: Any) -> None:
+    """Shared objects are known by their place in the file: in another process the same model has the same bytes."""
+    config = zipfile.ZipFile(io.BytesIO(keras_bytes(model))).read("config.json").decode()
+    numbers = [int(found) for found in re.findall(r'"shared_object_id": (\d+)', config)]
+    assert numbers
+    assert set(numbers) == set(range(1, len(set(numbers)) + 1))
+
+
 def test_the_same_training_gives_the_same_bytes(artifact: ModelArtifact) -> None:
     """A model built and filled alike, in a process that built others before, gives the same artifact byte for byte."""
     again = trained_like(WideAndDeep(hidden=(16, 8)).build(SPECS))
