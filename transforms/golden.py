@@ -47,12 +47,13 @@ class RowSample:
     It also adds up all hashes, which fingerprints the data.
     """
 
-    __slots__ = ("_inputs", "_keep", "_rows", "fingerprint", "rows")
+    __slots__ = ("_inputs", "_keep", "_known", "_rows", "fingerprint", "rows")
 
     def __init__(self, inputs: Sequence[InputSpec], keep: int) -> None:
         self._inputs = tuple(inputs)
         self._keep = keep
         self._rows: dict[tuple[int, str], list[Any]] = {}
+        self._known: dict[Any, int] = {}
         self.rows = 0
         self.fingerprint = 0
 
@@ -61,7 +62,7 @@ class RowSample:
         ordered = [columns[spec.name] for spec in self._inputs]
         if not ordered or not len(ordered[0]):
             return
-        hashes = row_hashes(ordered)
+        hashes = row_hashes(ordered, self._known)
         self.rows += len(hashes)
         self.fingerprint = (self.fingerprint + int(np.add.reduce(hashes))) % 2**64
         if self._keep:

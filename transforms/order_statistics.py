@@ -211,8 +211,8 @@ class OrderStatistics:
         below = int(np.count_nonzero(values < constant)) if times else len(values)
         at = np.where(ranks >= below + times, ranks - times, ranks)
         own = at[(ranks < below) | (ranks >= below + times)]
-        # Partitioning around few ranks takes a fifth of the time of a sort (1,000,000 values, 2026-11).
-        ordered = np.partition(values, own) if 0 < len(own) <= 4 else np.sort(values)
+        # A partition takes a fifth of a sort's time around 2 ranks, half of it around 22 (1,000,000 values, 2026-11).
+        ordered = np.partition(values, own) if 0 < len(own) <= 64 else np.sort(values)
         chosen = np.full(len(ranks), constant)
         chosen[(ranks < below) | (ranks >= below + times)] = ordered[own]
         return chosen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +18,22 @@ Hashes: TypeAlias = npt.NDArray[np.uint64]
 # Odd constants with well-spread bits: the fractional parts of the golden ratio and of 1 / sqrt(3).
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0x93CD3A2C8198E269)
+# Texts remembered: about 20 MB of them.
+_MOST_KNOWN = 100_000
 _NAN = np.array([np.nan]).view(np.uint64)[0]
 
 
-def row_hashes(columns: Sequence[Column]) -> Hashes:
-    """Return (n,) hashes of rows of these columns, in their order."""
+def row_hashes(columns: Sequence[Column], known: dict[Any, int]) -> Hashes:
+    """Return (n,) hashes of rows of these columns, in their order.
+
+    `known` remembers the hashes of texts from one batch to the next.
+    """
+    if len(known) > _MOST_KNOWN:
+        known.clear()
     total = np.zeros(len(columns[0]), np.uint64)
     with np.errstate(over="ignore"):
         for at, column in enumerate(columns):
-            bits = _bits(column)
+            bits = _bits(column, known)
             total += (bits ^ (bits >> np.uint64(29))) * (_STEP * np.uint64(2 * at + 1))
         return mixed(total)
 
@@ -38,7 +45,7 @@ def mixed(bits: Hashes) -> Hashes:
     return bits ^ (bits >> np.uint64(32))
 
 
-def _bits(column: Column) -> Hashes:
+def _bits(column: Column, known: dict[Any, int]) -> Hashes:
     """Return (n,) 64 bits of each value, equal for equal values; one pattern for missing."""
     if column.type.is_numeric:
         source = column.values if column.integers is None else column.integers
@@ -50,19 +57,24 @@ def _bits(column: Column) -> Hashes:
         # In the one form rows have: whole numbers come from Arrow as integers or as floats.
         same = column_from_values("", column.objects(), column.type).objects()
         return _hashes_of([repr(value).encode() for value in same])
-    return _bits_of_text(column.arrow())
+    return _bits_of_text(column.arrow(), known)
 
 
-def _bits_of_text(values: pa.Array) -> Hashes:
+def _bits_of_text(values: pa.Array, known: dict[Any, int]) -> Hashes:
     if not pa.types.is_dictionary(values.type):
         values = values.dictionary_encode()
     entries = values.dictionary.to_pylist()
-    known = _hashes_of([e.encode("utf-8", "surrogatepass") if isinstance(e, str) else e or b"" for e in entries])
-    table = np.append(known, _NAN)
+    for entry in entries:
+        if entry not in known:
+            known[entry] = _hash_of(entry.encode("utf-8", "surrogatepass") if isinstance(entry, str) else entry or b"")
+    table = np.array([*(known[entry] for entry in entries), _NAN], dtype=np.uint64)
     bits: Hashes = table[np.asarray(values.indices.cast(pa.int64()).fill_null(len(entries)))]
     return bits
 
 
 def _hashes_of(values: Sequence[bytes]) -> Hashes:
-    digests = b"".join(blake2b(value, digest_size=8).digest() for value in values)
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+    return np.array([_hash_of(value) for value in values], dtype=np.uint64)
+
+
+def _hash_of(value: bytes) -> int:
+    return int.from_bytes(blake2b(value, digest_size=8).digest(), "little")
