@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 
 from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.metrics_board import MetricsBoard
+from likewise.serving.prometheus_values import keep_values_in_process
 
 # Seconds; 0.1 ms steps where answers should be, then wider.
 BUCKETS = (
@@ -26,6 +27,7 @@ class Metrics:
     """
 
     def __init__(self, board: MetricsBoard | None = None) -> None:
+        keep_values_in_process()
         self.registry = CollectorRegistry()
         self._board = board
         self._seconds = Histogram(

@@ -87,7 +87,7 @@ def test_served_inputs_are_what_the_artifact_makes_of_the_raw_features(project: 
         # JSON carries the shortest text of each float32, which reads back as the same bits.
         np.testing.assert_array_equal(np.asarray(shown["tensors"][name], tensor.dtype), tensor)
     predictions = load_predictor(registry.get_model(release.nodes[0].artifact)).predict(tensors)
-    assert predictions.tolist() == pytest.approx(answer["predictions"], abs=0)
+    np.testing.assert_array_equal(np.asarray(answer["predictions"], np.float32), predictions)
 
 
 def test_parity_holds_and_all_five_faults_are_found(project: Project, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,13 +1,17 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from likewise.serving.metrics_board import MetricsBoard, merged
+from likewise.serving.prometheus_values import keep_values_in_process
 
 
 def text(requests: int, version: int, seconds: float) -> str:
+    keep_values_in_process()
     registry = CollectorRegistry()
     Counter("requests", "Answers.", ["route"], registry=registry).labels('a"b\\c\nd').inc(requests)
     Gauge("version", "Version.", registry=registry).set(version)
@@ -47,3 +51,16 @@ def test_a_worker_that_ended_stays_counted(tmp_path: Path) -> None:
     assert values(board.render(text(2, 1, 1.0).encode()).decode())["requests_total"] == 2.0
     (tmp_path / f"{os.getpid() + 1}.prom").write_text(text(5, 1, 1.0))
     assert values(board.render(text(2, 1, 1.0).encode()).decode())["requests_total"] == 7.0
+
+
+def test_two_workers_in_one_process_count_apart_whatever_feast_set() -> None:
+    """Values stay in the process, also after Feast has pointed prometheus_client at files shared by name."""
+    code = (
+        "import feast\n"
+        "from likewise.serving.metrics import Metrics\n"
+        "one, other = Metrics(), Metrics()\n"
+        "[one.route('a').count(200) for _ in range(3)]\n"
+        "assert b'likewise_requests_total{' not in other.render(), other.render()\n"
+        "assert b'3.0' in one.render()\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
