@@ -11,10 +11,12 @@ RUN python -m pip install --no-cache-dir --no-deps --require-hashes -r requireme
 COPY . .
 RUN python -m pip install --no-cache-dir --no-deps . \
     && useradd --create-home --uid 10001 likewise \
-    && mkdir -p /data && chown likewise:likewise /data /app /app/feature_repo
+    # Volumes take over the owner of the folder they are first mounted on.
+    && mkdir -p .likewise feature_repo/data && chown -R likewise:likewise .likewise feature_repo
 
 USER likewise
-ENV LIKEWISE_HOME=/data LIKEWISE_REPO=/app/feature_repo
+# The home that feature_store.yaml names by ../.likewise.
+ENV LIKEWISE_HOME=/app/.likewise LIKEWISE_REPO=/app/feature_repo
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/live', timeout=2)"]

@@ -80,7 +80,7 @@ def run_recipe(inputs: RunInputs, steps: StepLog) -> RunOutcome:
     """
     history = read_history(inputs, steps)
     split = split_history(history, inputs.recipe)
-    key = run_key(history.fingerprint, inputs.recipe_file)
+    key = run_key(history, inputs.recipe_file, inputs.registry.url)
     release = _earlier_release(inputs, key)
     if release is not None:
         steps.note("fit, train, publish", f"unchanged since {release.reference}: taken over")
@@ -88,7 +88,7 @@ def run_recipe(inputs: RunInputs, steps: StepLog) -> RunOutcome:
     candidate = _make_candidate(inputs, history, split, steps)
     with steps.step("publish") as step:
         published = publish_candidate(inputs.registry, inputs.store, candidate)
-        _write_json(_record_path(inputs), {"run_key": key, "release": published.release.reference})
+        _write_json(_record_path(inputs), _record(key, published.release))
         step.outcome = f"{published.transform.reference}, {published.release.reference}"
     return _outcome(published.release, history, split, reused=False)
 
@@ -205,9 +205,9 @@ def _slice(told: Mapping[str, Any]) -> Slice:
 
 def _earlier_history(note: Path, key: str | None) -> History | None:
     found = _read_json(note)
-    if key is None or found.get("key") != key:
+    told = found.get("history")
+    if key is None or found.get("key") != key or not isinstance(told, dict):
         return None
-    told = found["history"]
     history = History(
         **{**told, "path": Path(told["path"]), "features": tuple(told["features"]), "withheld": tuple(told["withheld"])}
     )
@@ -223,9 +223,14 @@ def _earlier_release(inputs: RunInputs, key: str) -> Release | None:
     if found.get("run_key") != key:
         return None
     try:
-        return inputs.registry.release(found["release"])
+        release = inputs.registry.release(str(found.get("release")))
     except LikewiseError:
         return None
+    return release if release.digest == found.get("digest") else None
+
+
+def _record(key: str, release: Release) -> dict[str, str]:
+    return {"run_key": key, "release": release.reference, "digest": release.digest}
 
 
 def _record_path(inputs: RunInputs) -> Path:

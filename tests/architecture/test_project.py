@@ -1,6 +1,8 @@
 import subprocess
 import sys
 import tomllib
+from os.path import normpath
+from pathlib import PurePosixPath
 
 import yaml
 
@@ -51,6 +53,21 @@ def test_compose_describes_redis_postgres_and_the_server() -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
     used = {volume.split(":")[0] for service in services.values() for volume in service.get("volumes", [])}
     assert used <= set(compose["volumes"])
+
+
+def test_what_the_repository_writes_lies_on_volumes() -> None:
+    """Trainer and server share the Feast registry, the sources and the home: none of it dies with a container."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    feast = yaml.safe_load((ROOT / "feature_repo" / "feature_store.yaml").read_text(encoding="utf-8"))
+    repo = PurePosixPath("/app/feature_repo")
+    written = [normpath(repo / feast["registry"]["path"]), normpath(repo / "data"), "/app/.likewise/blobs"]
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    for service in ("server", "trainer"):
+        mounted = [volume.split(":")[1] for volume in compose["services"][service]["volumes"]]
+        assert all(any(path.startswith(mount) for mount in mounted) for path in written)
+        # A volume belongs to root unless its folder is in the image, owned by the user that runs.
+        assert all(mount.removeprefix("/app/") in image for mount in mounted)
+        assert compose["services"][service]["environment"]["LIKEWISE_CLOCK"]
 
 
 def test_the_image_installs_the_lock_and_runs_the_cli() -> None:
