@@ -56,4 +56,4 @@ lock: ## Resolve the dependencies anew (needs uv)
 
 clean: ## Stop what runs and remove what the demo made
 	@if test -x $(BIN)/likewise; then $(BIN)/likewise down; fi
-	rm -rf .likewise
+	rm -rf .likewise feature_repo/data

@@ -5,7 +5,6 @@ import resource
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
@@ -16,14 +15,15 @@ from rich.console import Console
 
 from likewise.cli import report
 from likewise.cli.demo.prepare import Prepared, prepare
-from likewise.cli.feast_repository import feast_apply, open_repository
+from likewise.cli.errors import NothingDueError
+from likewise.cli.feast_repository import check_repository, feast_apply, open_repository
 from likewise.cli.parity.instants import EVENT_TIME
 from likewise.cli.parity.replay import Replay, online_views
 from likewise.cli.parity.report import ParityReport, print_report
 from likewise.cli.progress import StepLog, terminal
 from likewise.cli.recipe_run import ALIAS, RunInputs, RunOutcome, run_recipe
 from likewise.cli.registry_access import open_registry
-from likewise.cli.release_path import check_parity, open_inputs, promote_if_equal
+from likewise.cli.release_path import Span, check_promotable, open_inputs, parity_of, promote_checked
 from likewise.cli.server_process import Asked, serving
 from likewise.cli.settings import DEFAULT_CLOCK, Settings, load_settings
 from likewise.stores.clock import parse_clock
@@ -32,14 +32,15 @@ from likewise.training.plots import plot_reliability
 # Two weeks after the last day that the model was judged on: a Monday noon in New York.
 DEMO_INSTANT = "2013-12-16T17:00:00+00:00"
 ASKED = 300
+RECIPE = "recipes/flight_delay.py"
+# What the demo promises of its parity: never a handful of rows.
+SPAN = Span(least_instants=14, least_rows=3_000)
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def demo(
-    days: Annotated[int, typer.Option(help="Use only the first days of 2013; fewer is quicker and worse.")] = 365,
-) -> None:
+def demo() -> None:
     """Register features, pull history, fit, train, gate, publish, promote, check parity, serve and predict."""
     started = time.perf_counter()
     settings = _settings_at_demo_instant()
@@ -49,12 +50,13 @@ def demo(
         console.print(f"  [dim]{name:<10} {value}[/]", soft_wrap=True)
     console.print(f"  [dim]The data is of 2013; the clock plays {settings.clock}.[/]\n")
     steps = StepLog(console)
-    prepared = _prepare(settings, steps, days)
+    prepared = _prepare(settings, steps)
     inputs = _register(settings, steps)
     _materialize(settings, inputs, steps)
     outcome = run_recipe(inputs, steps)
-    parity = check_parity(inputs, outcome, settings, steps)
-    promote_if_equal(inputs, outcome, parity, steps)
+    parity = parity_of(inputs, outcome, settings.home / "parity", steps, SPAN)
+    check_promotable(outcome, parity, steps)
+    promote_checked(inputs, outcome, parity, steps)
     served = _serve(settings, inputs, outcome, steps)
     _report(console, Result(prepared, outcome, parity, served, settings))
     console.print(f"\nDone in {time.perf_counter() - started:.0f} s; {_peak_memory()}. Next: make serve")
@@ -77,9 +79,10 @@ def _settings_at_demo_instant() -> Settings:
     return load_settings()
 
 
-def _prepare(settings: Settings, steps: StepLog, days: int) -> Prepared:
+def _prepare(settings: Settings, steps: StepLog) -> Prepared:
+    check_repository(settings.repo, RECIPE)
     with steps.step("prepare") as step:
-        prepared = prepare(settings.repo / "data", step.report, days=days)
+        prepared = prepare(settings.repo / "data", step.report)
         rows = sum(prepared.rows.values())
         how = "" if prepared.built else " (unchanged: taken over)"
         step.outcome = f"{prepared.flights:,} flights -> {len(prepared.files)} files, {rows:,} rows{how}"
@@ -93,13 +96,15 @@ def _register(settings: Settings, steps: StepLog) -> RunInputs:
         views = store.list_feature_views()
         features = sum(len(view.features) for view in views)
         step.outcome = f"{len(views)} feature views, {features} features, {len(store.list_feature_services())} services"
-    return open_inputs(settings, store, settings.repo / "recipes" / "flight_delay.py")
+    return open_inputs(settings, store, settings.repo / RECIPE)
 
 
 def _materialize(settings: Settings, inputs: RunInputs, steps: StepLog) -> None:
     with steps.step("materialize") as step:
         replay = Replay(inputs.store, settings.repo, online_views(inputs.store))
-        replay.advance(parse_clock(settings.clock).now(), report=step.report)
+        instant = parse_clock(settings.clock).now()
+        replay.check_not_ahead(instant)
+        replay.advance(instant, report=step.report)
         step.outcome = f"{len(replay.runs)} views into Redis, each as of its last run by cadence"
 
 
@@ -122,6 +127,8 @@ def _rows_to_ask(inputs: RunInputs, outcome: RunOutcome, now: datetime) -> list[
     wanted = [*outcome.release.join_keys, *outcome.release.request_fields, EVENT_TIME]
     entities = pq.read_table(inputs.repo / inputs.recipe.entities, columns=wanted)
     due = entities.filter(pc.greater_equal(entities[EVENT_TIME].cast(pa.timestamp("us", "UTC")), pa.scalar(now)))
+    if due.num_rows == 0:
+        raise NothingDueError(now.isoformat())
     return list(due.sort_by(EVENT_TIME).slice(0, ASKED).drop_columns([EVENT_TIME]).to_pylist())
 
 

@@ -1,5 +1,8 @@
 """What can go wrong on the command line."""
 
+from collections.abc import Sequence
+from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 from likewise.transforms.errors import LikewiseError
@@ -27,10 +30,10 @@ class SourceNotFileError(LikewiseError):
 class TooFewRowsError(LikewiseError):
     """The instants of a parity check hold too few entity rows to mean anything."""
 
-    def __init__(self, expected: int, got: int, span: str) -> None:
+    def __init__(self, expected: str, got: str, span: str) -> None:
         self.expected, self.got, self.span = expected, got, span
         super().__init__(
-            f"parity over {span}: expected at least {expected:,} entity rows, got {got:,}; "
+            f"parity over {span}: expected at least {expected} (controls included), got {got}; "
             "take more instants, a longer window, or another span"
         )
 
@@ -80,3 +83,33 @@ class ParityFailedError(LikewiseError):
             f"{release}: serving differs from history (see the table above), so {alias!r} was not moved; the release "
             "that served before goes on. Mend the cause and run again."
         )
+
+
+class OnlineAheadError(LikewiseError):
+    """The online store holds rows of later than the clock, and keeps the newest."""
+
+    def __init__(self, view: str, until: datetime, instant: datetime) -> None:
+        self.view, self.until, self.instant = view, until, instant
+        super().__init__(
+            f"view {view!r} was materialized up to {until.isoformat()}, and the clock stands at {instant.isoformat()}: "
+            "the online store keeps the newest rows and can't go back. Set LIKEWISE_CLOCK to then or later, "
+            "or start from an empty store (`make clean` in the example)."
+        )
+
+
+class UnknownViewError(LikewiseError):
+    """A view was named that the Feast repository does not have online."""
+
+    def __init__(self, view: str, known: Sequence[str]) -> None:
+        self.view, self.known = view, known
+        close = get_close_matches(view, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        super().__init__(f"view {view!r}: expected one of {', '.join(known)}; got {view!r}.{hint}")
+
+
+class NothingDueError(LikewiseError):
+    """No flight is due at the demo's instant."""
+
+    def __init__(self, instant: str) -> None:
+        self.instant = instant
+        super().__init__(f"the clock stands at {instant}: expected an instant of 2013 with flights to come, got none")

@@ -12,6 +12,14 @@ from likewise.cli.errors import FeastCommandError, RepositoryError
 YAML = "feature_store.yaml"
 
 
+def check_repository(repo: Path, *needed: str) -> None:
+    """Raise `RepositoryError` unless the folder is a Feast repository with these files."""
+    _check_folder(repo)
+    for name in needed:
+        if not (repo / name).is_file():
+            raise RepositoryError(repo, f"there is no {name} in it, which this command needs")
+
+
 def open_repository(repo: Path) -> FeatureStore:
     """Return the Feast store of a repository.
 

@@ -30,5 +30,6 @@ def materialize(
     steps = StepLog()
     with steps.step("materialize") as step:
         replay = Replay(store, repo or settings.repo, view or online_views(store))
+        replay.check_not_ahead(instant)
         replay.advance(instant, report=step.report)
         step.outcome = f"{len(replay.runs)} views as of {instant:%Y-%m-%d %H:%M} UTC"

@@ -20,7 +20,6 @@ from likewise.cli.recipe_run import ALIAS, RunInputs, RunOutcome, promote
 from likewise.cli.registry_access import open_registry
 from likewise.cli.settings import Settings
 from likewise.training import load_recipe
-from likewise.training.history_file import History
 from likewise.training.split import Split
 
 INSTANTS = 30
@@ -34,6 +33,8 @@ class Span:
     end: datetime | None = None
     instants: int = INSTANTS
     window: timedelta = timedelta(hours=3)
+    least_instants: int = 1
+    least_rows: int = 1
 
 
 def open_inputs(settings: Settings, store: FeatureStore, recipe_file: Path) -> RunInputs:
@@ -41,11 +42,6 @@ def open_inputs(settings: Settings, store: FeatureStore, recipe_file: Path) -> R
     recipe = load_recipe(recipe_file)
     folder = settings.home / "runs" / recipe.name
     return RunInputs(recipe, recipe_file, settings.repo, store, open_registry(settings), folder)
-
-
-def check_parity(inputs: RunInputs, outcome: RunOutcome, settings: Settings, steps: StepLog) -> ParityReport:
-    """Return the parity of a release over the time after its validation part; print one line of it."""
-    return parity_of(inputs, outcome, settings.home / "parity", steps, Span())
 
 
 def parity_of(inputs: RunInputs, outcome: RunOutcome, scratch: Path, steps: StepLog, span: Span) -> ParityReport:
@@ -58,7 +54,7 @@ def parity_of(inputs: RunInputs, outcome: RunOutcome, scratch: Path, steps: Step
             release=outcome.release,
             recipe=inputs.recipe,
             sampling=_sampling(inputs, span),
-            other=inputs.recipe.transform.fit(outcome.history.inputs(_other_rows(outcome.history, outcome.split))),
+            other=inputs.recipe.transform.fit(outcome.history.inputs(_other_rows(outcome.split))),
         )
         found = run_parity(parts, step.report)
         (scratch / "parity.json").write_text(json.dumps(found.to_json(), indent=1, default=str), "utf-8")
@@ -68,18 +64,16 @@ def parity_of(inputs: RunInputs, outcome: RunOutcome, scratch: Path, steps: Step
     return found
 
 
-def promote_if_equal(inputs: RunInputs, outcome: RunOutcome, parity: ParityReport | None, steps: StepLog) -> None:
-    """Point `prod` at the release unless parity failed.
-
-    Raises
-    ------
-    ParityFailedError
-        Serving and history differ; the alias stays where it was.
-    """
-    release = outcome.release
-    if parity is not None and not parity.passed:
+def check_promotable(outcome: RunOutcome, parity: ParityReport, steps: StepLog) -> None:
+    """Raise `ParityFailedError`, after printing the report, unless parity passed."""
+    if not parity.passed:
         print_report(parity, steps.console)
-        raise ParityFailedError(release.reference, ALIAS)
+        raise ParityFailedError(outcome.release.reference, ALIAS)
+
+
+def promote_checked(inputs: RunInputs, outcome: RunOutcome, parity: ParityReport | None, steps: StepLog) -> None:
+    """Point `prod` at a release that passed its gates, and parity where the recipe asks for it."""
+    release = outcome.release
     why = "gates passed" if parity is None else "gates and parity passed"
     moved = promote(inputs.registry, release, f"recipe {inputs.recipe.name}: {why}")
     verb = "now points" if moved else "points already"
@@ -89,7 +83,9 @@ def promote_if_equal(inputs: RunInputs, outcome: RunOutcome, parity: ParityRepor
 def _sampling(inputs: RunInputs, span: Span) -> Sampling:
     start = span.start or inputs.recipe.split.boundaries().validate_until
     end = span.end or _last_event(inputs) + timedelta(minutes=1)
-    return Sampling(start, end, span.instants + FAULTS, span.window)
+    return Sampling(
+        start, end, span.instants + FAULTS, span.window, span.least_instants + FAULTS, least_rows=span.least_rows
+    )
 
 
 def _last_event(inputs: RunInputs) -> datetime:
@@ -98,7 +94,6 @@ def _last_event(inputs: RunInputs) -> datetime:
     return last.astimezone(UTC)
 
 
-def _other_rows(history: History, split: Split) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def _other_rows(split: Split) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     """Return rows whose statistics differ from those of the train part, in the same shapes."""
-    rows = np.sort(np.concatenate([split.train.positions, split.validate.positions]))
-    return rows[rows < history.rows]
+    return np.sort(np.concatenate([split.train.positions, split.validate.positions]))

@@ -10,7 +10,7 @@ from likewise.cli.feast_repository import open_repository
 from likewise.cli.parity.report import print_report
 from likewise.cli.progress import StepLog
 from likewise.cli.recipe_run import run_recipe
-from likewise.cli.release_path import check_parity, open_inputs, promote_if_equal
+from likewise.cli.release_path import Span, check_promotable, open_inputs, parity_of, promote_checked
 from likewise.cli.settings import load_settings
 
 PARITY = "parity"
@@ -31,9 +31,12 @@ def run(
     steps = StepLog()
     inputs = open_inputs(settings, open_repository(settings.repo), recipe)
     outcome = run_recipe(inputs, steps)
-    parity = check_parity(inputs, outcome, settings, steps) if PARITY in inputs.recipe.gates else None
+    parity = None
+    if PARITY in inputs.recipe.gates:
+        parity = parity_of(inputs, outcome, settings.home / "parity", steps, Span())
+        check_promotable(outcome, parity, steps)
     if promote:
-        promote_if_equal(inputs, outcome, parity, steps)
+        promote_checked(inputs, outcome, parity, steps)
     report.print_gates(steps.console, outcome.verdicts)
     report.print_metrics(steps.console, outcome.evaluation)
     report.print_slices(steps.console, outcome.evaluation)

@@ -24,10 +24,11 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that is ready."""
+    """A server that is ready; `process` tells its exit status once it was stopped."""
 
     port: int
     log: Path
+    process: "subprocess.Popen[bytes]"
 
     def predict(self, release: str, rows: Sequence[Mapping[str, Any]], request_fields: Sequence[str]) -> list["Asked"]:
         """Ask for one row at a time over one connection; return each answer with its time."""
@@ -82,7 +83,7 @@ def serving(arguments: Sequence[str], log: Path) -> Iterator[RunningServer]:
         process = subprocess.Popen([*command, *arguments], stdout=output, stderr=output, env=os.environ.copy())
     try:
         _await_ready(process, port, log)
-        yield RunningServer(port, log)
+        yield RunningServer(port, log, process)
     finally:
         _stop(process)
 

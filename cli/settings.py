@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from likewise.serving.settings import mask_password
 from likewise.stores.clock import parse_clock
+from likewise.stores.redis_url import masked
 
 DEFAULT_CLOCK = "wall"
 
@@ -45,8 +45,8 @@ class Settings:
         """Return every setting as text, with secrets masked."""
         shown = {field.name: getattr(self, field.name) for field in fields(self)}
         shown["token"] = "set (hidden)" if self.token else "none"
-        shown["registry"] = mask_password(self.registry)
-        shown["redis_url"] = mask_password(self.redis_url) if self.redis_url else "embedded"
+        shown["registry"] = masked(self.registry)
+        shown["redis_url"] = masked(self.redis_url) if self.redis_url else "embedded"
         return {name: str(value) for name, value in shown.items()}
 
 

@@ -1,8 +1,7 @@
 """Feature views.
 
 Tags say how rows reach the online store: `cadence` is how often, `ingest` by which way. A cadence is never
-shorter than its source's lag, so that the window of each incremental run covers what became known since the
-one before.
+shorter than its source's lag, so that incremental runs lose nothing with Feast's own stores either.
 """
 
 from datetime import timedelta

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, get_args
-from urllib.parse import urlsplit, urlunsplit
 
 from likewise.serving.errors import SettingsError
 from likewise.stores.clock import parse_clock
+from likewise.stores.redis_url import masked
 
 Role = Literal["features", "predict"]
 OnStale = Literal["missing", "refuse"]
@@ -148,18 +148,10 @@ class ServingSettings:
         """Return every setting as text, with secrets masked."""
         shown = {item.name: str(getattr(self, item.name)) for item in fields(self)}
         shown["tokens"] = f"{len(self.tokens.write)} write, {len(self.tokens.read)} read (hidden)"
-        shown["registry"] = mask_password(self.registry)
+        shown["registry"] = masked(self.registry)
         return shown
 
 
 def _check_choice(name: str, got: str, choices: tuple[str, ...]) -> None:
     if got not in choices:
         raise SettingsError(name, f"one of {', '.join(choices)}", got)
-
-
-def mask_password(url: str) -> str:
-    """Return a URL with its password, if it has one, hidden."""
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))

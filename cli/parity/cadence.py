@@ -6,11 +6,8 @@ the store is brought up to an instant.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-from feast import FeatureView
 
 from likewise.cli.errors import SettingError
 
@@ -40,11 +37,6 @@ class Cadence:
         if self.every is None:
             return instant
         return instant - (instant - EPOCH) % self.every
-
-
-def cadences(views: Iterable[FeatureView]) -> tuple[Cadence, ...]:
-    """Return the cadence of each view with online features, by its tags."""
-    return tuple(cadence_of(view.name, view.tags) for view in views if view.online)
 
 
 def cadence_of(view: str, tags: dict[str, str]) -> Cadence:

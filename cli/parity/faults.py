@@ -8,6 +8,7 @@ import numpy as np
 from feast import FeatureStore
 
 from likewise.cli.parity.cadence import Cadence
+from likewise.cli.parity.compare import equal_values
 from likewise.cli.parity.replay import Replay, Write, as_frame
 from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.online import HeldRows, StoredRows, ViewStore
@@ -27,11 +28,18 @@ class Fault:
         View -> how its rows are written in place of the right way.
     spoil
         Returns the release with the fault in it.
+    can_mend
+        Whether playing the run again undoes it.
+    is_applicable
+        Tells, after the fact, whether the fault changed anything at all: there is no default to change where nothing
+        is missing.
     """
 
     name: str
     writes: Mapping[str, Write] = field(default_factory=dict)
     spoil: Callable[[LoadedRelease], LoadedRelease] = lambda release: release
+    can_mend: bool = True
+    is_applicable: Callable[[], bool] = lambda: True
 
 
 def faults(view: str, replay: Replay, other: FittedTransform) -> tuple[Fault, ...]:
@@ -46,11 +54,11 @@ def faults(view: str, replay: Replay, other: FittedTransform) -> tuple[Fault, ..
     """
     return (
         Fault("another transform version", spoil=lambda release: replace(release, transform=other)),
-        Fault("a changed default", spoil=lambda release: _with_store(release, _zero_for_missing)),
-        Fault("a float32 round trip", spoil=lambda release: _with_store(release, _through_float32)),
+        _of_values("a changed default", _zero_for_missing),
+        _of_values("a float32 round trip", _through_float32),
         Fault("a stale view", writes={view: _skip}),
         # Last: rows from the future win over right ones until their time has come.
-        Fault("a shifted event time", writes={view: _Shifted(replay)}),
+        Fault("a shifted event time", writes={view: _Shifted(replay)}, can_mend=False),
     )
 
 
@@ -71,12 +79,20 @@ class _Shifted:
         store.write_to_online_store(cadence.view, frame)
 
 
+@dataclass(slots=True)
+class _Tally:
+    """How many values a fault changed."""
+
+    changed: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Spoiled:
     """An online store whose numbers pass through a function."""
 
     store: ViewStore
     change: Callable[[Column], Column]
+    tally: _Tally
 
     def read(self, keys: Mapping[str, Sequence[object]]) -> Sequence[StoredRows]:
         """Return the changed rows of every view."""
@@ -91,11 +107,20 @@ class _Spoiled:
             name: self.change(column) if column.type is LogicalType.NUMBER else column
             for name, column in rows.columns.items()
         }
+        self.tally.changed += sum(
+            int(np.count_nonzero(~equal_values(column, columns[name]))) for name, column in rows.columns.items()
+        )
         return HeldRows(columns, rows.statuses, rows.event_times)
 
 
-def _with_store(release: LoadedRelease, change: Callable[[Column], Column]) -> LoadedRelease:
-    return replace(release, reader=replace(release.reader, store=_Spoiled(release.reader.store, change)))
+def _of_values(name: str, change: Callable[[Column], Column]) -> Fault:
+    """Return the fault of an online store whose numbers pass through a function."""
+    tally = _Tally()
+
+    def spoil(release: LoadedRelease) -> LoadedRelease:
+        return replace(release, reader=replace(release.reader, store=_Spoiled(release.reader.store, change, tally)))
+
+    return Fault(name, spoil=spoil, is_applicable=lambda: tally.changed > 0)
 
 
 def _zero_for_missing(column: Column) -> Column:

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from likewise.cli.errors import TooFewRowsError
+from likewise.cli.errors import SettingError, TooFewRowsError
+from likewise.training.history_file import EVENT_TIME as EVENT_TIME
 
-EVENT_TIME = "event_timestamp"
 MINUTE = timedelta(minutes=1)
 
 
@@ -25,14 +25,15 @@ class Sampling:
     window
         From an instant one looks at the entity rows with an event time in [instant, instant + window), as they
         would be asked for at the instant.
-    least_rows
-        Fewest entity rows in all.
+    least_instants, least_rows
+        Fewest instants with an entity row, and fewest entity rows in all.
     """
 
     start: datetime
     end: datetime
     count: int = 30
     window: timedelta = timedelta(hours=3)
+    least_instants: int = 1
     least_rows: int = 1
     seed: int = 20131101
 
@@ -55,14 +56,20 @@ def choose(entities: pa.Table, sampling: Sampling) -> tuple[InstantRows, ...]:
 
     Raises
     ------
+    SettingError
+        The span does not begin before it ends.
     TooFewRowsError
-        Fewer rows than asked for.
+        Fewer instants or rows than asked for.
     """
+    if sampling.start >= sampling.end:
+        raise SettingError("the span of parity", f"a start before its end {sampling.end}", str(sampling.start))
     chosen = [_rows_at(entities, instant, sampling.window) for instant in _instants(sampling)]
     chosen = [one for one in chosen if one.rows.num_rows]
     total = sum(one.rows.num_rows for one in chosen)
-    if total < sampling.least_rows:
-        raise TooFewRowsError(sampling.least_rows, total, f"{sampling.start} to {sampling.end}")
+    if total < sampling.least_rows or len(chosen) < sampling.least_instants:
+        expected = f"{sampling.least_rows:,} entity rows at {sampling.least_instants} instants"
+        span = f"{sampling.start:%Y-%m-%d %H:%M} to {sampling.end:%Y-%m-%d %H:%M} UTC"
+        raise TooFewRowsError(expected, f"{total:,} at {len(chosen)}", span)
     return tuple(chosen)
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from feast import FeatureStore, FeatureView
 from feast.data_source import PushMode
 
+from likewise.cli.errors import OnlineAheadError, UnknownViewError
 from likewise.cli.parity.cadence import EPOCH, Cadence, cadence_of
 from likewise.cli.parity.side_store import clock_at
 from likewise.cli.parity.source_rows import CREATED, EVENT, SourceRows, source_rows
@@ -51,6 +52,10 @@ class Replay:
     """
 
     def __init__(self, store: FeatureStore, repo: Path, views: Sequence[str]) -> None:
+        known = online_views(store)
+        for name in views:
+            if name not in known:
+                raise UnknownViewError(name, known)
         self.store, self.repo = store, repo
         self.views: Mapping[str, FeatureView] = {name: store.get_feature_view(name) for name in views}
         self.cadences = tuple(cadence_of(name, view.tags) for name, view in self.views.items())
@@ -87,6 +92,13 @@ class Replay:
                 writes[cadence.view](self.store, cadence, since, run)
             elif cadence.push_source is not None:
                 self._push(cadence, since, run)
+
+    def check_not_ahead(self, instant: datetime) -> None:
+        """Raise `OnlineAheadError` if a view was materialized beyond `instant`: online would show the future."""
+        for name, view in self.views.items():
+            until = max((end for _, end in view.materialization_intervals), default=EPOCH)
+            if until > instant:
+                raise OnlineAheadError(name, until, instant)
 
     def due(self, view: str, instant: datetime) -> datetime:
         """Return the start of the last run of a view that was due by `instant`."""

@@ -22,6 +22,10 @@ class FaultResult:
         What the comparison showed.
     refused
         Why serving refused to answer, if it did.
+    is_clean
+        Whether the same instant shows nothing without the fault, so that what is seen is of the fault.
+    is_applicable
+        Whether the fault changed any value; where nothing is missing, no default can be changed.
     """
 
     name: str
@@ -29,14 +33,21 @@ class FaultResult:
     differing_elements: int = 0
     is_prediction_off: bool = False
     refused: str | None = None
+    is_clean: bool = True
+    is_applicable: bool = True
 
     @property
     def found(self) -> bool:
-        """Return whether the check would have failed because of it."""
-        return bool(self.unexplained or self.differing_elements or self.is_prediction_off or self.refused)
+        """Return whether the check would have failed because of it, and of it alone."""
+        seen = self.unexplained or self.differing_elements or self.is_prediction_off or self.refused
+        return bool(seen) and self.is_clean
 
     def evidence(self) -> str:
         """Return by what it was found, for people."""
+        if not self.is_clean:
+            return "the instant differs without the fault too"
+        if not self.is_applicable:
+            return "it changes no value here"
         if self.refused:
             return f"refused: {self.refused}"
         return f"{self.unexplained:,} values, {self.differing_elements:,} tensor elements"
@@ -67,7 +78,7 @@ class ParityReport:
             not one.unexplained and one.differing_elements == 0 and one.prediction_distance <= self.bound
             for one in self.instants
         )
-        return clean and bool(self.instants) and all(fault.found for fault in self.faults)
+        return clean and bool(self.instants) and all(fault.found or not fault.is_applicable for fault in self.faults)
 
     def totals(self) -> dict[str, Any]:
         """Return the sums over all instants."""
@@ -135,7 +146,7 @@ def print_report(report: ParityReport, console: Console) -> None:
     console.print(table)
     _print_stale(report, console)
     for fault in report.faults:
-        mark = "[green]found[/]" if fault.found else "[red]NOT FOUND[/]"
+        mark = "[green]found[/]" if fault.found else "[red]NOT FOUND[/]" if fault.is_applicable else "not applicable"
         console.print(f"  injected: {fault.name:<28} {mark} ({fault.evidence()})", soft_wrap=True)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from likewise.cli.feast_repository import open_repository
 from likewise.cli.parity.check import Case, InstantResult, Reference, ReplayClock, check_instant
 from likewise.cli.parity.faults import Fault, faults
 from likewise.cli.parity.instants import EVENT_TIME, InstantRows, Sampling, choose
@@ -16,13 +17,13 @@ from likewise.cli.parity.report import FaultResult, ParityReport
 from likewise.cli.parity.side_store import SideStore, clock_at, side_store
 from likewise.cli.progress import Report, silent
 from likewise.models import Predictor, load_predictor
+from likewise.models.errors import ModelInputError
 from likewise.serving.feast_repository import FeastRepository
 from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.registry_releases import RegistryReleases
 from likewise.training import Recipe
 from likewise.training.history import retrieve_history
 from likewise.transforms import FittedTransform
-from likewise.transforms.errors import LikewiseError
 from likewise.transforms.registry import Registry, Release
 
 FAULTS = 5
@@ -63,7 +64,8 @@ def run_parity(inputs: ParityInputs, report: Report = silent) -> ParityReport:
     TooFewRowsError
         The instants hold fewer entity rows than the sampling asks for.
     """
-    with side_store(inputs.repo, inputs.scratch / "online") as side:
+    applied = open_repository(inputs.repo).registry.proto().SerializeToString()
+    with side_store(inputs.repo, applied, inputs.scratch / "online") as side:
         cases = _cases(inputs, side)
         controls = FAULTS if inputs.other is not None else 0
         check = _Check(inputs, side, ReplayClock(cases[0].instant))
@@ -110,30 +112,38 @@ class _Check:
         """Put one fault in at each case and tell whether it was found; each is mended before the next."""
         if self._inputs.other is None:
             return
-        view = self._shortest_cadence()
-        for fault, case in zip(faults(view, self._replay, self._inputs.other), cases, strict=True):
-            before = dict(self._replay.runs)
-            yield self._seen(case, fault)
-            if fault.writes:
-                self._replay.runs.update({name: before[name] for name in fault.writes})
+        for fault, case in zip(faults(self._shortest_cadence(), self._replay, self._inputs.other), cases, strict=True):
+            if not fault.writes:
+                # The same instant without the fault: what is seen with it is then of the fault alone.
+                yield self._seen(case, fault, is_clean=self._is_clean(self.at(case)))
+                continue
+            before = {name: self._replay.runs[name] for name in fault.writes}
+            seen = self._seen(case, fault, is_clean=True)
+            self._replay.runs.update(before)
+            yield seen if not fault.can_mend else replace(seen, is_clean=self._is_clean(self.at(case)))
 
-    def _seen(self, case: Case, fault: Fault) -> FaultResult:
-        """Return what a fault was seen by; being refused outright is one way."""
+    def _is_clean(self, seen: InstantResult) -> bool:
+        return not seen.unexplained and not seen.differing_elements and seen.prediction_distance <= self.bound
+
+    def _seen(self, case: Case, fault: Fault, *, is_clean: bool) -> FaultResult:
+        """Return what a fault was seen by; tensors that the model refuses are one way."""
         try:
             seen = self.at(case, fault)
-        except LikewiseError as error:
-            return FaultResult(fault.name, refused=error.message)
+        except ModelInputError as error:
+            return FaultResult(fault.name, is_clean=is_clean, refused=error.message)
         return FaultResult(
             fault.name,
             unexplained=len(seen.unexplained),
             differing_elements=seen.differing_elements,
             is_prediction_off=seen.prediction_distance > self.bound,
+            is_clean=is_clean,
+            is_applicable=fault.is_applicable(),
         )
 
     def _shortest_cadence(self) -> str:
-        """Return the materialized view that runs most often, so that every instant has a run to spoil."""
-        runs = [one for one in self._replay.cadences if one.push_source is None]
-        return min(runs, key=lambda one: (one.every or timedelta.max, one.view)).view
+        """Return the view that runs most often, a materialized one if any: every instant has a run to spoil."""
+        runs = self._replay.cadences
+        return min(runs, key=lambda one: (one.push_source is not None, one.every or timedelta.max, one.view)).view
 
 
 def _cases(inputs: ParityInputs, side: SideStore) -> tuple[Case, ...]:

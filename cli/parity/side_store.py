@@ -13,8 +13,8 @@ import yaml
 from feast import FeatureStore
 
 from likewise.stores import embedded
+from likewise.stores.clock import VARIABLE as CLOCK_VARIABLE
 
-CLOCK_VARIABLE = "LIKEWISE_CLOCK"
 REDIS_VARIABLE = "REDIS_URL"
 
 
@@ -27,13 +27,15 @@ class SideStore:
 
 
 @contextmanager
-def side_store(repo: Path, folder: Path) -> Iterator[SideStore]:
+def side_store(repo: Path, registry: bytes, folder: Path) -> Iterator[SideStore]:
     """Open the repository on an empty embedded Redis below `folder`; stop that server afterwards.
 
     Parameters
     ----------
     repo
-        A Feast repository that was applied; its registry is copied, never written.
+        A Feast repository that was applied.
+    registry
+        Its Feast registry, serialized: wherever that lives, the side store has its own copy as a file.
     folder
         Scratch folder; its content is removed first.
     """
@@ -42,7 +44,7 @@ def side_store(repo: Path, folder: Path) -> Iterator[SideStore]:
     folder.mkdir(parents=True)
     outside = os.environ.pop(REDIS_VARIABLE, None)
     try:
-        yaml_file = _side_yaml(repo, folder.resolve())
+        yaml_file = _side_yaml(repo, registry, folder.resolve())
         yield SideStore(FeatureStore(repo_path=str(repo), fs_yaml_file=yaml_file), folder)
     finally:
         if outside is not None:
@@ -64,14 +66,16 @@ def clock_at(instant: datetime) -> Iterator[None]:
             os.environ[CLOCK_VARIABLE] = before
 
 
-def _side_yaml(repo: Path, folder: Path) -> Path:
+def _side_yaml(repo: Path, registry: bytes, folder: Path) -> Path:
     config: dict[str, Any] = yaml.safe_load(os.path.expandvars((repo / "feature_store.yaml").read_text("utf-8")))
-    registry = config["registry"]
-    path = Path(registry if isinstance(registry, str) else registry["path"])
     copy = folder / "registry.db"
-    shutil.copyfile(path if path.is_absolute() else repo / path, copy)
-    config["registry"] = str(copy) if isinstance(registry, str) else registry | {"path": str(copy)}
-    config["online_store"] = config["online_store"] | {"connection_string": f"embedded:{folder / 'redis'}"}
+    copy.write_bytes(registry)
+    config["registry"] = {"registry_type": "file", "path": str(copy)}
+    # Of the repository's settings only the type holds for an embedded server.
+    config["online_store"] = {
+        "type": config["online_store"]["type"],
+        "connection_string": f"embedded:{folder / 'redis'}",
+    }
     target = folder / "feature_store.yaml"
     target.write_text(yaml.safe_dump(config), "utf-8")
     return target

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from likewise.cli.errors import TooFewRowsError
+from likewise.cli.errors import SettingError, TooFewRowsError
 from likewise.cli.parity.instants import Sampling, choose
 
 START = datetime(2013, 11, 1, tzinfo=UTC)
@@ -33,5 +33,20 @@ def test_rows_are_asked_for_at_the_instant() -> None:
 
 def test_too_few_rows_are_an_error() -> None:
     """A check over a handful of rows proves nothing and says so."""
-    with pytest.raises(TooFewRowsError, match="expected at least 3,000 entity rows, got 24"):
+    with pytest.raises(
+        TooFewRowsError, match="expected at least 3,000 entity rows at 1 instants \\(controls included\\), got 24 at 2"
+    ):
         choose(entities(), Sampling(START, END, count=2, window=timedelta(hours=2), least_rows=3000))
+
+
+def test_a_span_that_ends_before_it_begins_is_refused() -> None:
+    """Instants that run backwards would show rows of later than their instant."""
+    with pytest.raises(SettingError, match="a start before its end"):
+        choose(entities(), Sampling(END, START))
+
+
+def test_too_few_instants_are_an_error() -> None:
+    """Instants without any entity row do not count."""
+    later = START + timedelta(days=40)
+    with pytest.raises(TooFewRowsError, match="at 6 instants"):
+        choose(entities(), Sampling(later, later + timedelta(days=1), least_instants=6))
