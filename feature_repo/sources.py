@@ -136,7 +136,7 @@ fresh_delays_push = PushSource(
 fresh_carrier_delays_push = PushSource(
     name="fresh_carrier_delays_push",
     batch_source=fresh_carrier_delays_source,
-    description="Delays of the last hours of each carrier at each origin, made every 15 minutes when they changed, pushed within 5.",
+    description="Delays of the last hours of each carrier at each origin, each 15 minutes if changed, pushed within 5.",
     owner="network-team@flights.example",
     tags={"domain": "operations", "lag": "1m"},
 )
