@@ -141,7 +141,7 @@ def print_report(report: ParityReport, console: Console) -> None:
     table.add_row("  of these stale by cadence (allowed)", "", f"{totals['stale']:,}")
     table.add_row("tensor elements, bit by bit", f"{totals['tensor_elements']:,}", f"{totals['differing_elements']:,}")
     table.add_row(
-        f"predictions (bound {report.bound:g})", f"{totals['rows']:,}", f"≤ {totals['prediction_distance']:.2g}"
+        f"predictions (bound {report.bound:g})", f"{totals['rows']:,}", f"by {totals['prediction_distance']:.2g}"
     )
     console.print(table)
     _print_stale(report, console)
