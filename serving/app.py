@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from likewise.serving.docs_page import add_docs_page
 from likewise.serving.edge import Edge, request_id
 from likewise.serving.errors import SettingsError
 from likewise.serving.feature_routes import FeatureRoutes
@@ -70,11 +71,18 @@ def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | Non
     log = _request_log(settings, metrics)
     worker = _Worker(settings, parts, metrics, resident, reads, OffLoop(), log)
     metrics.watch_releases(lambda: [slot.current for slot in resident.slots if slot.current is not None])
-    app = FastAPI(title="Likewise", summary="Features, vectors and predictions", lifespan=_lifespan(worker))
+    app = FastAPI(
+        title="Likewise",
+        summary="Features, vectors and predictions",
+        lifespan=_lifespan(worker),
+        docs_url=None,
+        redoc_url=None,
+    )
     edge = Edge(Access(settings), metrics, settings.limits.inflight)
     for router in _routers(worker, edge):
         # Flat, not nested by `include_router`: a nested router is matched route by route for every request.
         app.router.routes.extend(router.routes)
+    add_docs_page(app)
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(Exception, _unexpected)
     app.state.resident = resident

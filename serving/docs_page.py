@@ -1,0 +1,57 @@
+"""`/docs`: what the server answers, on one page of its own that loads nothing from elsewhere."""
+
+from html import escape
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.responses import HTMLResponse
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color: #1b1f24 }
+h2 { margin: 2rem 0 .3rem; font-size: 1.05rem }
+h2 code { background: #eef2f6; padding: .15rem .4rem; border-radius: 4px }
+.method { display: inline-block; min-width: 3.2rem; font-weight: 700; color: #0a5 } .post { color: #06c }
+p { margin: .2rem 0 } pre { background: #f6f8fa; padding: .7rem; overflow: auto; border-radius: 6px; font-size: .85rem }
+summary { cursor: pointer; color: #06c }
+"""
+
+
+def add_docs_page(app: FastAPI) -> None:
+    """Give the app its page at `/docs`, made from its OpenAPI document."""
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(page(app.openapi()))
+
+
+def page(document: dict[str, Any]) -> str:
+    """Return an OpenAPI document as HTML."""
+    sections = [
+        _section(path, method, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    title = escape(document["info"]["title"])
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><style>{_STYLE}</style>"
+        f"<h1>{title}</h1><p>{escape(document['info'].get('summary', ''))}. "
+        "The whole description, for machines: <a href=/openapi.json>/openapi.json</a>. What one release takes and "
+        "gives, with examples to copy: <code>/v1/predict/RELEASE/contract</code>.</p>"
+        f"{''.join(sections)}</html>"
+    )
+
+
+def _section(path: str, method: str, operation: dict[str, Any]) -> str:
+    told = operation.get("description") or operation.get("summary") or ""
+    example = _example(operation)
+    shown = f"<details><summary>example body</summary><pre>{escape(example)}</pre></details>" if example else ""
+    return (
+        f'<h2><span class="method {method}">{method.upper()}</span> <code>{escape(path)}</code></h2>'
+        f"<p>{escape(told)}</p>{shown}"
+    )
+
+
+def _example(operation: dict[str, Any]) -> str:
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    example = content.get("example") or content.get("schema", {}).get("example")
+    return "" if example is None else str(example)
