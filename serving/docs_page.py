@@ -11,8 +11,7 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem
 h2 { margin: 2rem 0 .3rem; font-size: 1.05rem }
 h2 code { background: #eef2f6; padding: .15rem .4rem; border-radius: 4px }
 .method { display: inline-block; min-width: 3.2rem; font-weight: 700; color: #0a5 } .post { color: #06c }
-p { margin: .2rem 0 } pre { background: #f6f8fa; padding: .7rem; overflow: auto; border-radius: 6px; font-size: .85rem }
-summary { cursor: pointer; color: #06c }
+p { margin: .2rem 0 }
 """
 
 
@@ -43,15 +42,7 @@ def page(document: dict[str, Any]) -> str:
 
 def _section(path: str, method: str, operation: dict[str, Any]) -> str:
     told = operation.get("description") or operation.get("summary") or ""
-    example = _example(operation)
-    shown = f"<details><summary>example body</summary><pre>{escape(example)}</pre></details>" if example else ""
     return (
         f'<h2><span class="method {method}">{method.upper()}</span> <code>{escape(path)}</code></h2>'
-        f"<p>{escape(told)}</p>{shown}"
+        f"<p>{escape(told)}</p>"
     )
-
-
-def _example(operation: dict[str, Any]) -> str:
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    example = content.get("example") or content.get("schema", {}).get("example")
-    return "" if example is None else str(example)
