@@ -45,9 +45,9 @@ class Project:
     likewise: Callable[..., int]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Point the settings at a fresh folder for the whole session."""
+    """Point the settings at a fresh folder for this module alone: other tests must not meet its clock."""
     project = tmp_path_factory.mktemp("end_to_end")
     wanted = {
         "LIKEWISE_HOME": str(project / ".likewise"),
@@ -64,7 +64,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             embedded.stop(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def project(environment: Path) -> Project:
     """Prepare the data, register the features, bring the online store up, and publish a release as prod."""
     repo = shutil.copytree(
