@@ -8,7 +8,7 @@ HISTORY = History(Path("history.parquet"), "sha256:a", 10, "service", ("x",), ("
 
 
 def test_a_run_is_taken_over_only_if_nothing_it_follows_from_changed(tmp_path: Path) -> None:
-    """Other rows, other definitions with equal rows, another recipe, a changed module beside it, or another registry."""
+    """Other rows, other definitions with equal rows, another recipe, module beside it or registry: run anew."""
     recipe = tmp_path / "recipe.py"
     recipe.write_text("recipe = 1\n", "utf-8")
     before = run_key(HISTORY, recipe, "sqlite:///a.db")
