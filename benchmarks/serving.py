@@ -24,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from _closed_loop import Load, Measured, measure
 
+from likewise.stores.embedded import attach, stop
+
 CONNECTIONS = 8
 EMPTY = """
 import uvicorn
@@ -142,8 +144,6 @@ def main() -> None:
 
 def run_in(folder: Path, chosen: argparse.Namespace) -> None:
     """Make the project in a folder, then measure everything."""
-    from likewise.stores.embedded import attach, stop
-
     server = attach(folder / "redis")
     results: dict[str, Measured] = {}
     try:

@@ -11,6 +11,7 @@ import safetensors.numpy
 
 from likewise.transforms import FittedTransform, LikewiseError, Steps, Transform
 from likewise.transforms import kinds as K  # noqa: N812
+from likewise.transforms.artifact import _digest  # the seal a forger would make
 from likewise.transforms.errors import ArtifactError, DigestMismatchError, GoldenMismatchError, UnknownKindError
 from likewise.transforms.safe_arrays import canonical_json, read, write
 from likewise.transforms.testing import assert_same_bits
@@ -104,8 +105,6 @@ def resealed(data: bytes, rng: np.random.Generator) -> bytes:
         if len(flat):
             flat[int(rng.integers(0, len(flat)))] ^= 1 << int(rng.integers(0, 8))
     from_digest = {n: a for n, a in arrays.items() if not n.startswith("golden.out.")}
-    from likewise.transforms.artifact import _digest  # the seal a forger would make
-
     try:
         metadata["likewise"] = canonical_json(manifest).decode()
         metadata["digest"] = _digest(manifest, from_digest)
