@@ -1,7 +1,7 @@
 """One instant of parity: the same entity rows through serving and through history."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -103,9 +103,7 @@ def check_instant(case: Case, release: LoadedRelease, replay: Replay, reference:
     history = columns_from_arrow(case.history, {name: column.type for name, column in online.items()})
     allowed = {view.name: _expected(view, case, replay) for view in plan.stored}
     by_column = {
-        item.column: Expected(
-            {item.column: allowed[item.view].columns[item.field.name]}, allowed[item.view].event_times
-        )
+        item.column: _of_column(allowed[item.view], item.field.name, item.column)
         for item in plan.served
         if item.view in allowed
     }
@@ -127,7 +125,16 @@ def check_instant(case: Case, release: LoadedRelease, replay: Replay, reference:
 def _expected(view: StoredView, case: Case, replay: Replay) -> Expected:
     keys = {binding.in_view: case.entities[binding.in_request] for binding in view.keys}
     run = replay.due(view.stored_name, case.instant)
-    return expected_rows(replay.rows(view.stored_name), pa.table(keys), run, case.instant, view.ttl)
+    rows, entities = replay.rows(view.stored_name), pa.table(keys)
+    allowed = expected_rows(rows, entities, run, case.instant, view.ttl)
+    known = expected_rows(rows, entities, case.instant, case.instant, view.ttl)
+    return replace(allowed, known=known.columns)
+
+
+def _of_column(allowed: Expected, feature: str, column: str) -> Expected:
+    """Return one feature of a view's expectation, under its name in the answer."""
+    known = None if allowed.known is None else {column: allowed.known[feature]}
+    return Expected({column: allowed.columns[feature]}, allowed.event_times, known)
 
 
 def _shifted(instant: datetime, view: str, expected: Expected, answer: Answer) -> list[Difference]:

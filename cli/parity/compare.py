@@ -24,10 +24,13 @@ class Expected:
         The view's features, missing where expired or absent.
     event_times
         (n,) event time of the expected row, microseconds since 1970 UTC; negative: no row.
+    known
+        What was known at the instant itself, which is what history must say; None: the same as `columns`.
     """
 
     columns: Columns
     event_times: npt.NDArray[np.int64]
+    known: Columns | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,8 @@ class Difference:
     Attributes
     ----------
     reason
-        `stale`: online holds exactly what its cadence allows, and history knows a newer row; `unexplained`
-        otherwise.
+        `stale`: online holds exactly what its cadence allows, and history exactly what was known at the instant;
+        `unexplained` otherwise.
     age_seconds
         Age of the online row at the instant; None where there is none.
     """
@@ -82,7 +85,7 @@ def differences(
         if len(differing) == 0:
             continue
         allowed = expected.get(name)
-        explained = equal_values(allowed.columns[name], online[name]) if allowed else stale
+        explained = _explained(allowed, name, history[name], online[name]) if allowed else stale
         was, is_ = history[name].objects(), online[name].objects()
         for row in differing.tolist():
             reason: Literal["stale", "unexplained"] = "stale" if explained[row] else "unexplained"
@@ -90,6 +93,12 @@ def differences(
         if allowed:
             stale[differing[explained[differing]]] = True
     return found
+
+
+def _explained(allowed: Expected, name: str, history: Column, online: Column) -> Bits:
+    """Return (n,) whether both sides are right by the sources: a history that sees the future is no staleness."""
+    known = allowed.known if allowed.known is not None else allowed.columns
+    return np.asarray(equal_values(allowed.columns[name], online) & equal_values(known[name], history))
 
 
 def _age(expected: Expected | None, row: int, instant: datetime) -> float | None:

@@ -18,9 +18,9 @@ def texts(*values: str | None) -> Column:
     return Column(LogicalType.TEXT, np.array(values, object))
 
 
-def expected(column: Column, age_seconds: float = 60.0) -> Expected:
+def expected(column: Column, age_seconds: float = 60.0, known: Column | None = None) -> Expected:
     event = int((NOW.timestamp() - age_seconds) * 1e6)
-    return Expected({"x": column}, np.full(len(column), event, np.int64))
+    return Expected({"x": column}, np.full(len(column), event, np.int64), None if known is None else {"x": known})
 
 
 def test_numbers_are_equal_by_their_bits_and_missing_equals_missing() -> None:
@@ -36,7 +36,9 @@ def test_text_is_equal_by_value() -> None:
 
 def test_a_difference_that_the_cadence_explains_is_stale_with_its_age() -> None:
     """Online holds exactly what its last run left, history knows a newer row."""
-    [found] = differences(NOW, {"x": numbers(2.0)}, {"x": numbers(1.0)}, {"x": expected(numbers(1.0), 90.0)})
+    [found] = differences(
+        NOW, {"x": numbers(2.0)}, {"x": numbers(1.0)}, {"x": expected(numbers(1.0), 90.0, known=numbers(2.0))}
+    )
     assert (found.reason, found.age_seconds, found.history, found.online) == ("stale", 90.0, 2.0, 1.0)
 
 
@@ -46,11 +48,18 @@ def test_a_difference_that_no_cadence_explains_is_unexplained() -> None:
     assert found.reason == "unexplained"
 
 
+def test_a_history_that_sees_the_future_is_never_called_stale() -> None:
+    """Online is right by its cadence, and history says what was not known at the instant: that is unexplained."""
+    allowed = {"x": expected(numbers(1.0), known=numbers(1.0))}
+    [found] = differences(NOW, {"x": numbers(9.0)}, {"x": numbers(1.0)}, allowed)
+    assert found.reason == "unexplained"
+
+
 def test_a_computed_feature_may_differ_only_where_a_stored_one_is_stale() -> None:
     """Row 0 has a stale input; row 1 has none, so its computed value must be equal."""
     history = {"x": numbers(2.0, 5.0), "y": numbers(4.0, 25.0)}
     online = {"x": numbers(1.0, 5.0), "y": numbers(1.0, 26.0)}
-    found = differences(NOW, history, online, {"x": expected(numbers(1.0, 5.0))})
+    found = differences(NOW, history, online, {"x": expected(numbers(1.0, 5.0), known=numbers(2.0, 5.0))})
     assert [(one.feature, one.row, one.reason) for one in found] == [
         ("x", 0, "stale"),
         ("y", 0, "stale"),
