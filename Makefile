@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := transforms stores models training serving cli
 ARGS ?=
+COMPILE := uv pip compile --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test check format prove bench lock clean
@@ -51,8 +52,8 @@ bench: $(READY) ## Ratios against peers, side by side in one run
 	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
 
 lock: ## Resolve the dependencies anew (needs uv)
-	uv pip compile --python-version 3.11 --all-extras --generate-hashes --no-header --no-annotate \
-	  --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
+	echo "pyspark>=4.0,<5" | $(COMPILE) --constraint requirements.lock - -o requirements-spark.lock
 
 clean: ## Stop what runs and remove what the demo made
 	@if test -x $(BIN)/likewise; then $(BIN)/likewise down; fi
