@@ -17,12 +17,13 @@ from likewise.cli import report
 from likewise.cli.demo.prepare import Prepared, prepare
 from likewise.cli.errors import NothingDueError
 from likewise.cli.feast_repository import check_repository, feast_apply, open_repository
+from likewise.cli.home_lock import exclusive
 from likewise.cli.parity.instants import EVENT_TIME
 from likewise.cli.parity.replay import Replay, online_views
 from likewise.cli.parity.report import ParityReport, print_report
 from likewise.cli.progress import StepLog, terminal
-from likewise.cli.recipe_run import ALIAS, RunInputs, RunOutcome, run_recipe
-from likewise.cli.registry_access import open_registry
+from likewise.cli.recipe_run import RunInputs, RunOutcome, run_recipe
+from likewise.cli.registry_access import ALIAS, open_registry
 from likewise.cli.release_path import Span, check_promotable, open_inputs, parity_of, promote_checked
 from likewise.cli.server_process import Asked, serving
 from likewise.cli.settings import DEFAULT_CLOCK, Settings, load_settings
@@ -50,15 +51,9 @@ def demo() -> None:
         console.print(f"  [dim]{name:<10} {value}[/]", soft_wrap=True)
     console.print(f"  [dim]The data is of 2013; the clock plays {settings.clock}.[/]\n")
     steps = StepLog(console)
-    prepared = _prepare(settings, steps)
-    inputs = _register(settings, steps)
-    _materialize(settings, inputs, steps)
-    outcome = run_recipe(inputs, steps)
-    parity = parity_of(inputs, outcome, settings.home / "parity", steps, SPAN)
-    check_promotable(outcome, parity, steps)
-    promote_checked(inputs, outcome, parity, steps)
-    served = _serve(settings, inputs, outcome, steps)
-    _report(console, Result(prepared, outcome, parity, served, settings))
+    with exclusive(settings.home, "demo"):
+        result = _result(settings, steps)
+    _report(console, result)
     console.print(f"\nDone in {time.perf_counter() - started:.0f} s; {_peak_memory()}. Next: make serve")
 
 
@@ -71,6 +66,17 @@ class Result:
     parity: ParityReport
     served: list[Asked]
     settings: Settings
+
+
+def _result(settings: Settings, steps: StepLog) -> Result:
+    prepared = _prepare(settings, steps)
+    inputs = _register(settings, steps)
+    _materialize(settings, inputs, steps)
+    outcome = run_recipe(inputs, steps)
+    parity = parity_of(inputs, outcome, settings.home / "parity", steps, SPAN)
+    check_promotable(outcome, parity, steps)
+    promote_checked(inputs, outcome, parity, steps)
+    return Result(prepared, outcome, parity, _serve(settings, inputs, outcome, steps), settings)
 
 
 def _settings_at_demo_instant() -> Settings:
@@ -116,10 +122,13 @@ def _serve(settings: Settings, inputs: RunInputs, outcome: RunOutcome, steps: St
         with serving(["--release", f"{name}@{ALIAS}"], log) as server:
             server.predict(name, rows[:50], list(outcome.release.request_fields))  # warm up
             asked = server.predict(name, rows, list(outcome.release.request_fields))
-        milliseconds = np.array([one.seconds for one in asked]) * 1e3
-        p50, p99 = np.percentile(milliseconds, [50, 99])
-        step.outcome = f"{len(asked)} predictions over HTTP, p50 {p50:.2f} ms, p99 {p99:.2f} ms"
+        step.outcome = f"{len(asked)} predictions over HTTP, {_latencies(asked)}"
     return asked
+
+
+def _latencies(asked: list[Asked]) -> str:
+    p50, p99 = np.percentile([one.seconds * 1e3 for one in asked], [50, 99])
+    return f"p50 {p50:.2f} ms, p99 {p99:.2f} ms"
 
 
 def _rows_to_ask(inputs: RunInputs, outcome: RunOutcome, now: datetime) -> list[dict[str, object]]:
@@ -138,8 +147,6 @@ def _report(console: Console, result: Result) -> None:
         outcome.evaluation, release.reference, result.settings.home / "reports" / "reliability.png"
     )
     transform = open_registry(result.settings).transform(f"transform:{release.transform}")
-    milliseconds = np.array([one.seconds for one in result.served]) * 1e3
-    p50, p99 = np.percentile(milliseconds, [50, 99])
     console.rule("Report", align="left")
     facts = {
         "rows": f"{outcome.split.train.rows:,} train, {outcome.split.validate.rows:,} validate, "
@@ -147,7 +154,7 @@ def _report(console: Console, result: Result) -> None:
         "features": f"{len(release.feature_refs)} of {release.feature_service}",
         "transform": f"{transform.reference}  {release.transform}",
         "release": f"{release.reference}  {release.digest}",
-        "online": f"p50 {p50:.2f} ms, p99 {p99:.2f} ms a prediction over HTTP ({len(result.served)} flights)",
+        "online": f"{_latencies(result.served)} a prediction over HTTP ({len(result.served)} flights)",
     }
     report.print_facts(console, facts)
     report.print_gates(console, outcome.verdicts)

@@ -107,6 +107,17 @@ class UnknownViewError(LikewiseError):
         super().__init__(f"view {view!r}: expected one of {', '.join(known)}; got {view!r}.{hint}")
 
 
+class HomeBusyError(LikewiseError):
+    """Another run works in the same home folder."""
+
+    def __init__(self, home: Path, holder: str) -> None:
+        self.home, self.holder = home, holder
+        super().__init__(
+            f"{home}: expected no other run in this folder, got {holder or 'one that is just starting'}; "
+            "wait for it, or give this one a folder of its own: LIKEWISE_HOME"
+        )
+
+
 class NothingDueError(LikewiseError):
     """No flight is due at the demo's instant."""
 

@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from likewise.cli.feast_repository import open_repository
+from likewise.cli.home_lock import exclusive
 from likewise.cli.parity.report import print_report
 from likewise.cli.progress import StepLog
 from likewise.cli.recipe_run import earlier_outcome
+from likewise.cli.registry_access import ALIAS
 from likewise.cli.release_path import INSTANTS, Span, open_inputs, parity_of
 from likewise.cli.settings import load_settings
 
@@ -33,9 +35,10 @@ def parity(
     settings = load_settings()
     steps = StepLog()
     inputs = open_inputs(settings, open_repository(settings.repo), recipe)
-    outcome = earlier_outcome(inputs, release or f"{inputs.recipe.name}@prod", steps)
     span = Span(_utc(start), _utc(end), instants, timedelta(hours=window))
-    found = parity_of(inputs, outcome, settings.home / "parity", steps, span)
+    with exclusive(settings.home, "parity"):
+        outcome = earlier_outcome(inputs, release or f"{inputs.recipe.name}@{ALIAS}", steps)
+        found = parity_of(inputs, outcome, settings.home / "parity", steps, span)
     print_report(found, steps.console)
     raise typer.Exit(0 if found.passed else 1)
 

@@ -14,10 +14,6 @@ FILE_WIDTH = 110
 Report = Callable[[int, int | None], None]
 
 
-def silent(done: int, total: int | None) -> None:
-    """Take no note."""
-
-
 def terminal() -> Console:
     """Return a console that keeps writing to today's standard output when that is redirected for a library."""
     console = Console(file=sys.stdout, highlight=False)

@@ -9,6 +9,7 @@ from typing import Any
 from feast import FeatureStore
 
 from likewise.cli.progress import StepLog
+from likewise.cli.registry_access import ALIAS
 from likewise.cli.run_key import history_key, run_key
 from likewise.models import ModelArtifact, load_predictor
 from likewise.models.packaging import ModelRecord, package_model
@@ -28,8 +29,6 @@ from likewise.training.train import Trained, train_model
 from likewise.transforms import FittedTransform
 from likewise.transforms.errors import LikewiseError
 from likewise.transforms.registry import Registry, Release
-
-ALIAS = "prod"
 
 
 @dataclass(frozen=True, slots=True)

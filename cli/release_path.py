@@ -16,8 +16,8 @@ from likewise.cli.parity.instants import EVENT_TIME, Sampling
 from likewise.cli.parity.report import ParityReport, print_report
 from likewise.cli.parity.runner import FAULTS, ParityInputs, run_parity
 from likewise.cli.progress import StepLog
-from likewise.cli.recipe_run import ALIAS, RunInputs, RunOutcome, promote
-from likewise.cli.registry_access import open_registry
+from likewise.cli.recipe_run import RunInputs, RunOutcome, promote
+from likewise.cli.registry_access import ALIAS, open_registry
 from likewise.cli.settings import Settings
 from likewise.training import load_recipe
 from likewise.training.split import Split

@@ -7,6 +7,7 @@ import typer
 
 from likewise.cli import report
 from likewise.cli.feast_repository import open_repository
+from likewise.cli.home_lock import exclusive
 from likewise.cli.parity.report import print_report
 from likewise.cli.progress import StepLog
 from likewise.cli.recipe_run import run_recipe
@@ -30,13 +31,14 @@ def run(
     settings = load_settings()
     steps = StepLog()
     inputs = open_inputs(settings, open_repository(settings.repo), recipe)
-    outcome = run_recipe(inputs, steps)
     parity = None
-    if PARITY in inputs.recipe.gates:
-        parity = parity_of(inputs, outcome, settings.home / "parity", steps, Span())
-        check_promotable(outcome, parity, steps)
-    if promote:
-        promote_checked(inputs, outcome, parity, steps)
+    with exclusive(settings.home, "run"):
+        outcome = run_recipe(inputs, steps)
+        if PARITY in inputs.recipe.gates:
+            parity = parity_of(inputs, outcome, settings.home / "parity", steps, Span())
+            check_promotable(outcome, parity, steps)
+        if promote:
+            promote_checked(inputs, outcome, parity, steps)
     report.print_gates(steps.console, outcome.verdicts)
     report.print_metrics(steps.console, outcome.evaluation)
     report.print_slices(steps.console, outcome.evaluation)

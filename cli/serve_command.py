@@ -7,12 +7,10 @@ import typer
 from rich.console import Console
 
 from likewise.cli.errors import NothingToServeError
-from likewise.cli.registry_access import open_registry
+from likewise.cli.registry_access import ALIAS, open_registry
 from likewise.cli.settings import Settings, load_settings
 from likewise.serving.run import run
 from likewise.serving.settings import ROLES, Role, ServingSettings, Tokens
-
-ALIAS = "prod"
 
 app = typer.Typer(add_completion=False)
 

@@ -18,7 +18,8 @@ from likewise.cli.errors import OnlineAheadError, UnknownViewError
 from likewise.cli.parity.cadence import EPOCH, Cadence, cadence_of
 from likewise.cli.parity.side_store import clock_at
 from likewise.cli.parity.source_rows import CREATED, EVENT, SourceRows, source_rows
-from likewise.cli.progress import Report, silent
+from likewise.cli.progress import Report
+from likewise.training.progress import silent
 
 
 class Write(Protocol):

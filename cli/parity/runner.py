@@ -15,7 +15,7 @@ from likewise.cli.parity.instants import EVENT_TIME, InstantRows, Sampling, choo
 from likewise.cli.parity.replay import Replay
 from likewise.cli.parity.report import FaultResult, ParityReport
 from likewise.cli.parity.side_store import SideStore, clock_at, side_store
-from likewise.cli.progress import Report, silent
+from likewise.cli.progress import Report
 from likewise.models import Predictor, load_predictor
 from likewise.models.errors import ModelInputError
 from likewise.serving.feast_repository import FeastRepository
@@ -23,6 +23,7 @@ from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.registry_releases import RegistryReleases
 from likewise.training import Recipe
 from likewise.training.history import retrieve_history
+from likewise.training.progress import silent
 from likewise.transforms import FittedTransform
 from likewise.transforms.registry import Registry, Release
 
