@@ -1,5 +1,6 @@
 """Compare-and-set inside Redis: a row lands unless the stored one is newer by (event time, created time)."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,43 +14,46 @@ CALLS_PER_TRIP: Final = 8
 
 # Lua's numbers are doubles, which cannot tell large microsecond counts apart; their halves they can.
 # Bytes 9 to 24 of a row are its event and created time.
-_OLDER: Final = """
-local function older(a, b)
-  local ael, aeh, acl, ach = struct.unpack('<I4i4I4i4', a, 9)
-  local bel, beh, bcl, bch = struct.unpack('<I4i4I4i4', b, 9)
-  if aeh ~= beh then return aeh < beh end
-  if ael ~= bel then return ael < bel end
-  if ach ~= bch then return ach < bch end
-  return acl < bcl
-end
+_LANDS: Final = """
+local halves, byte = struct.unpack, string.byte
 local function lands(row, old)
-  return not old or #old < 24 or string.byte(old) ~= string.byte(row) or not older(row, old)
+  if not old or #old < 24 or byte(old) ~= byte(row) then return true end
+  local ael, aeh, acl, ach = halves('<I4i4I4i4', row, 9)
+  local bel, beh, bcl, bch = halves('<I4i4I4i4', old, 9)
+  if aeh ~= beh then return aeh > beh end
+  if ael ~= bel then return ael > bel end
+  if ach ~= bch then return ach > bch end
+  return acl >= bcl
 end
 """
 
 # KEYS: schema hash, row keys. ARGV: seconds to live (0: for ever), fingerprint, schema, rows.
 # The schema goes in with its rows, so that no reader ever meets a row it cannot explain. One MGET and one MSET:
 # a command inside a script costs more than the comparison (1.9 instead of 3.3 us of server time a row, 2026-11).
+# A row that is there already, byte for byte, counts as landed and is not written: a run again costs half, and
+# nothing in the append-only file (1.4 instead of 3.5 us, 2026-11).
 PUT_MANY: Final = (
-    _OLDER
+    _LANDS
     + """
 local known = redis.call('HGET', KEYS[1], ARGV[2])
 if not known then redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
 elseif known ~= ARGV[3] then return redis.error_reply('SCHEMACLASH two schemas share fingerprint ' .. ARGV[2]) end
-local ttl, keys = tonumber(ARGV[1]), {unpack(KEYS, 2)}
+local ttl, rows, keys = tonumber(ARGV[1]), ARGV, {unpack(KEYS, 2)}
 local stored = redis.call('MGET', unpack(keys))
-local here, winners, landed = {}, {}, 0
-for i, key in ipairs(keys) do
-  local row = ARGV[i + 3]
-  if lands(row, here[key] or stored[i]) then
+local here, winners, written, landed = {}, {}, 0, 0
+for i = 1, #keys do
+  local key, row = keys[i], rows[i + 3]
+  local old = here[key] or stored[i]
+  if old == row and ttl == 0 then landed = landed + 1
+  elseif lands(row, old) then
     here[key] = row
-    winners[2 * landed + 1], winners[2 * landed + 2] = key, row
-    landed = landed + 1
+    winners[written + 1], winners[written + 2] = key, row
+    written, landed = written + 2, landed + 1
   end
 end
 if ttl > 0 then
-  for i = 1, landed do redis.call('SETEX', winners[2 * i - 1], ttl, winners[2 * i]) end
-elseif landed > 0 then
+  for i = 1, written, 2 do redis.call('SETEX', winners[i], ttl, winners[i + 1]) end
+elseif written > 0 then
   redis.call('MSET', unpack(winners))
 end
 return landed
@@ -58,14 +62,20 @@ return landed
 
 # KEYS: row key. ARGV: seconds to live, row. For clusters, where a script may touch one slot only.
 PUT_ONE: Final = (
-    _OLDER
+    _LANDS
     + """
-if not lands(ARGV[2], redis.call('GETRANGE', KEYS[1], 0, 23)) then return 0 end
+-- pcall: what is no string gives way, as it does to MSET.
+if not lands(ARGV[2], redis.pcall('GETRANGE', KEYS[1], 0, 23)) then return 0 end
 local ttl = tonumber(ARGV[1])
 if ttl > 0 then redis.call('SETEX', KEYS[1], ttl, ARGV[2]) else redis.call('SET', KEYS[1], ARGV[2]) end
 return 1
 """
 )
+
+
+def digest_of(script: str) -> str:
+    """Return the name under which Redis keeps a script."""
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
