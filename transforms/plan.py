@@ -16,6 +16,7 @@ import numpy.typing as npt
 from likewise.transforms.columns import Column, InputSpec
 from likewise.transforms.counters import Counters
 from likewise.transforms.kind import Fields, FittedKind, Floats, Values
+from likewise.transforms.overflow import Overflow, OverflowCount
 from likewise.transforms.steps import FittedSteps, OutputSpec
 
 Tensors: TypeAlias = dict[str, npt.NDArray[Any]]
@@ -58,6 +59,17 @@ class _Chain:
     stages: tuple[Stage, ...]
     targets: tuple[_Target, ...]
     side_target: _Target | None
+    overflows: OverflowCount | None  # None: the results are codes
+    holds_lists: bool
+
+    def given(self, numbers: Floats, columns: Sequence[Column]) -> Values:
+        """Return the inputs of this chain."""
+        return numbers[self.numbers] if self.numbers is not None else tuple([columns[at] for at in self.columns])
+
+    def count_overflows(self, given: Values, results: Values, tally: Counters | None) -> None:
+        """Count what became infinite; lists are always looked through, as their own infinities count here."""
+        if tally is not None and self.overflows is not None:
+            self.overflows.add(given, results, tally)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +92,15 @@ class Plan:
         """
         if tally is not None:
             self._count_missing(numbers, columns, tally)
-        # A number beyond float32 becomes an infinity there, and inf - inf NaN, without a warning.
-        with np.errstate(over="ignore", invalid="ignore"):
+        # A number beyond float32 becomes an infinity there and is counted; inf - inf is NaN, without a warning.
+        overflow = Overflow()
+        with np.errstate(over="call", invalid="ignore", call=overflow):
             for chain in self.chains:
-                _run_chain(chain, numbers, columns, out, tally)
+                given = chain.given(numbers, columns)
+                results = _run_chain(chain, given, out, tally)
+                if overflow.seen or chain.holds_lists:
+                    overflow.seen = False
+                    chain.count_overflows(given, results, tally)
 
     def _count_missing(self, numbers: Floats, columns: Sequence[Column], tally: Counters) -> None:
         finite = np.isfinite(numbers)
@@ -107,9 +124,7 @@ def _count_unusual(numbers: Floats, unusual: npt.NDArray[np.bool_], names: Seque
             tally.add(names[at], "out_of_range", infinite)
 
 
-def _run_chain(chain: _Chain, numbers: Floats, columns: Sequence[Column], out: Tensors, tally: Counters | None) -> None:
-    rows = chain.numbers
-    given: Values = numbers[rows] if rows is not None else tuple([columns[at] for at in chain.columns])
+def _run_chain(chain: _Chain, given: Values, out: Tensors, tally: Counters | None) -> Values:
     values, sides = run_stages(chain.stages, given, tally)
     for target in chain.targets:
         if target.columns is None:
@@ -118,6 +133,7 @@ def _run_chain(chain: _Chain, numbers: Floats, columns: Sequence[Column], out: T
             out[target.output][:, target.columns] = values[target.rows].T
     if chain.side_target is not None:
         out[chain.side_target.output][:, chain.side_target.columns] = np.concatenate(sides).T
+    return values
 
 
 def run_stages(stages: Sequence[Stage], values: Values, tally: Counters | None) -> tuple[Values, list[Floats]]:
@@ -259,4 +275,17 @@ def _bound(chain: _Located, number_names: dict[str, int], column_names: dict[str
         numbers = slice(rows[0], rows[0] + len(rows)) if in_a_row else np.array(rows, dtype=np.intp)
     else:
         columns = tuple(column_names[f.source] for f in chain.fields)
-    return _Chain(numbers, columns, stages_of(chain.kinds, chain.fields), chain.targets, chain.side_target)
+    stages = stages_of(chain.kinds, chain.fields)
+    lists = any(f.type.is_list for f in chain.fields)
+    return _Chain(numbers, columns, stages, chain.targets, chain.side_target, _overflows(chain), lists)
+
+
+def _overflows(chain: _Located) -> OverflowCount | None:
+    results = chain.kinds[-1].outputs() if chain.kinds else chain.fields
+    if not chain.targets or any(f.cardinality is not None for f in results):
+        return None
+    return OverflowCount(
+        tuple(f.source for f in chain.fields),
+        tuple(f.source for f in results),
+        is_elementwise=all(kind.elementwise for kind in chain.kinds),
+    )

@@ -24,10 +24,10 @@ def split(name: str, arrays: Arrays, count: int) -> list[Floats]:
     """Return the pieces; each is finite and ascending, ties allowed."""
     whole = array_of(arrays, name, np.float64)
     offsets = array_of(arrays, f"{name}.offsets", np.int64, (count + 1,))
-    if offsets[0] != 0 or offsets[-1] != len(whole) or bool((np.diff(offsets) < 0).any()):
+    if offsets[0] != 0 or offsets[-1] != len(whole) or bool((offsets[1:] < offsets[:-1]).any()):
         raise ArtifactError(f"the offsets of {name!r} do not fit its values")
     pieces = [whole[a:b] for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
     for piece in pieces:
-        if not bool(np.isfinite(piece).all()) or bool((np.diff(piece) < 0.0).any()):
+        if not bool(np.isfinite(piece).all()) or bool((piece[1:] < piece[:-1]).any()):
             raise ArtifactError(f"{name!r} is not finite and ascending")
     return pieces

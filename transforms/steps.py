@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from likewise.transforms.errors import SettingError, StepError
+from likewise.transforms.errors import SettingError, StepError, listing
 from likewise.transforms.kind import Field, Fields, FittedKind, Kind
 from likewise.transforms.logical_types import LogicalType
 
@@ -125,7 +125,8 @@ def output_spec(name: str, steps: Sequence[FittedSteps]) -> OutputSpec:
         raise StepError(where, "codes only or numbers only", f"both (numbers in {mixed!r}); make two outputs")
     names = _distinct([f.name for f in fields])
     if not names:
-        raise StepError(where, "one column or more", "none; the fit found nothing to make columns of")
+        sources = listing([f.source for part in steps for f in part.fields])
+        raise StepError(where, "one column or more", f"none; the fit found nothing to make columns of in {sources}")
     if not codes:
         return OutputSpec(name, "float32", len(names), tuple(names), None)
     return OutputSpec(name, "int32", None if len(names) == 1 else len(names), tuple(names), max(codes))

@@ -47,6 +47,8 @@ class KindCase:
         How far apply and inverse may miss the value, relative to its size; None when not offered.
     values
         Sample values per type to draw from instead of ours.
+    missing
+        Share of sample values that are missing; 0 for kinds that refuse them in the fit.
     """
 
     kind: Kind
@@ -54,6 +56,7 @@ class KindCase:
     then: tuple[Kind, ...] = ()
     inverse_within: float | None = None
     values: Mapping[LogicalType, Sequence[Any]] | None = None
+    missing: float = 0.1
 
     @property
     def names(self) -> list[str]:
@@ -67,7 +70,9 @@ class KindCase:
         for name, logical in zip(self.names, self.types, strict=True):
             chosen = (self.values or {}).get(logical)
             values = (
-                list(rng.choice(np.array([*chosen, None], dtype=object), rows)) if chosen else draw(logical, rows, rng)
+                list(rng.choice(np.array([*chosen, None], dtype=object), rows))
+                if chosen
+                else draw(logical, rows, rng, self.missing)
             )
             arrays[name] = column_from_objects(name, values, logical).arrow()
         return pa.table(arrays)
@@ -81,8 +86,8 @@ class KindCase:
         return self.transform().fit(self.table(rows), threads=1)
 
 
-def draw(logical: LogicalType, rows: int, rng: np.random.Generator) -> list[Any]:
-    """Return sample values of a type, a tenth of them missing."""
+def draw(logical: LogicalType, rows: int, rng: np.random.Generator, missing: float = 0.1) -> list[Any]:
+    """Return sample values of a type, some of them missing."""
     if logical.is_list:
         lengths = rng.integers(0, 5, rows).tolist()
         values: list[Any] = [[v for v in draw(logical.element, n, rng) if v is not None] for n in lengths]
@@ -98,7 +103,7 @@ def draw(logical: LogicalType, rows: int, rng: np.random.Generator) -> list[Any]
         values = [words[at] for at in np.minimum(rng.geometric(0.35, rows) - 1, len(words) - 1)]
         if logical is LogicalType.BYTES:
             values = [v.encode() for v in values]
-    return [None if absent else value for value, absent in zip(values, rng.random(rows) < 0.1, strict=True)]
+    return [None if absent else value for value, absent in zip(values, rng.random(rows) < missing, strict=True)]
 
 
 def fit_values(kind: Kind, logical: LogicalType, values: Sequence[object]) -> FittedKind:
@@ -165,7 +170,7 @@ def check_apply_leaves_input_alone(case: KindCase) -> None:
 
 def _column(case: KindCase, name: str, rows: int) -> Column:
     logical = case.types[case.names.index(name)]
-    return column_from_objects(name, draw(logical, rows, np.random.default_rng(9)), logical)
+    return column_from_objects(name, draw(logical, rows, np.random.default_rng(9), case.missing), logical)
 
 
 def check_layout_does_not_matter(case: KindCase) -> None:
@@ -278,6 +283,28 @@ def check_missing_is_counted(case: KindCase) -> None:
     assert dict(by_table) == dict(by_row)
 
 
+def check_infinities_are_counted(case: KindCase) -> None:
+    """A finite number whose result is infinite is counted as out of range, alone as within a batch."""
+    numbers = [name for name, logical in zip(case.names, case.types, strict=True) if logical is LogicalType.NUMBER]
+    fitted, usual = case.fitted(), case.table(6, seed=10).to_pylist()
+    rows = [{**row, **dict.fromkeys(numbers, value)} for row, value in zip(usual, _HUGE, strict=True)]
+    together, apart = Counters(), Counters()
+    try:
+        tensors = fitted.apply_rows(rows, together)
+        for row in rows:
+            alone = Counters()
+            infinite = any(bool(np.isinf(t).any()) for t in fitted.apply_rows([row], alone).values())
+            assert not infinite or any(event == "out_of_range" for (_, event), _ in alone), f"{row} is silent"
+            apart.merge(alone)
+    except LikewiseError:
+        return
+    assert dict(together) == dict(apart)
+    assert_same_bits(tensors, fitted.apply_rows(rows), "without counters")
+
+
+_HUGE = (1.7e308, -1.7e308, 1e300, -1e39, 3.5e38, 1.0)
+
+
 def check_inverse_undoes(case: KindCase) -> None:
     """Where an inverse is offered, it returns the value, within the stated bound."""
     if case.inverse_within is None:
@@ -318,6 +345,7 @@ CHECKS: tuple[Callable[[KindCase], None], ...] = (
     check_fitted_is_frozen,
     check_output_matches_declaration,
     check_missing_is_counted,
+    check_infinities_are_counted,
     check_inverse_undoes,
     check_repr_is_one_line,
     check_docstring_is_complete,

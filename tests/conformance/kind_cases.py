@@ -69,7 +69,5 @@ CASES = [
     KindCase(K.DatetimeFeatures(tuple(PARTS)), (T.TIME,)),
     KindCase(K.SequencePadder(3), (T.LIST_NUMBER, T.LIST_BOOLEAN)),
     KindCase(K.SequencePadder(2, keep="last", value=-1.0), (T.LIST_NUMBER,)),
+    KindCase(K.LabelEncoder(), (T.TEXT, T.BOOLEAN, T.BYTES), missing=0.0),
 ]
-
-# Labels know no missing value, so the general cases do not fit; their tests are in tests/transforms.
-APART = {K.LabelEncoder.id}

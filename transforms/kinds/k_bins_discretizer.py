@@ -111,7 +111,7 @@ class KBinsDiscretizer(NumberKind):
     def restore(self, fields: Fields, arrays: Arrays) -> FittedKBinsDiscretizer:
         """Return the fitted discretizer."""
         edges = tuple(frozen(e) for e in split("edges", arrays, len(fields)))
-        if any(len(e) == 0 or bool((np.diff(e) <= 0.0).any()) for e in edges):
+        if any(len(e) == 0 or bool((e[1:] <= e[:-1]).any()) for e in edges):
             raise ArtifactError("edges of bins are not strictly ascending")
         inner = tuple(frozen(e[1:-1]) for e in edges)
         low, high = frozen([[e[0]] for e in edges]), frozen([[e[-1]] for e in edges])
@@ -172,7 +172,7 @@ class FittedKBinsDiscretizer(FittedKind):
         """Return the middle of each bin; NaN for the code of missing."""
         result = np.full(values.shape, np.nan)
         for out, edges, row in zip(result, self.edges, values, strict=True):
-            middle = (edges[:-1] + np.diff(edges) / 2.0) if len(edges) > 1 else edges
+            middle = (edges[:-1] / 2.0 + edges[1:] / 2.0) if len(edges) > 1 else edges
             known = row < len(middle)
             out[known] = middle[row[known]]
         return result

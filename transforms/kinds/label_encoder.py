@@ -13,7 +13,8 @@ from likewise.transforms.category_counts import CategoryCounts, CategoryFitter, 
 from likewise.transforms.codes import CodePlan
 from likewise.transforms.columns import Column
 from likewise.transforms.counters import Counters
-from likewise.transforms.kind import SCALARS, Arrays, Codes, Field, Fields, FittedKind, Form, require
+from likewise.transforms.errors import MissingValueError
+from likewise.transforms.kind import SCALARS, Arrays, Codes, Field, Fields, FittedKind, Form
 from likewise.transforms.logical_types import LogicalType
 from likewise.transforms.vocabulary import Vocabulary
 
@@ -51,8 +52,8 @@ class LabelEncoder(CategoryKind):
     def solve(self, fields: Fields, counts: Sequence[CategoryCounts]) -> Arrays:
         """Return the classes."""
         for field, counted in zip(fields, counts, strict=True):
-            got = f"{counted.missing} missing in column {field.source!r}"
-            require(counted.missing == 0, "LabelEncoder", "labels", "all present", got)
+            if counted.missing:
+                raise MissingValueError(field.source, "LabelEncoder")
         return pack_vocabularies(fields, [c.sorted() for c in counts])
 
     def restore(self, fields: Fields, arrays: Arrays) -> FittedLabelEncoder:

@@ -107,7 +107,7 @@ class FittedPolynomialFeatures(FittedKind):
         check_missing(values, self.fields, "PolynomialFeatures", self.kind.missing)
         result = np.ones((len(self.products), values.shape[1]))
         known: dict[tuple[int, ...], int] = {}
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        with np.errstate(invalid="ignore", under="ignore"):
             for row, product in enumerate(self.products):
                 if len(product) > 1 and product[:-1] in known:
                     np.multiply(result[known[product[:-1]]], values[product[-1]], out=result[row])
