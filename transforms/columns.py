@@ -149,8 +149,10 @@ def column_from_arrow(name: str, array: pa.Array, expected: LogicalType) -> Colu
 
 
 def _must_decode(array: pa.DictionaryArray) -> bool:
-    # A null may stand in the dictionary itself; kinds shall find nulls among the indices only.
-    return bool(array.dictionary.null_count) or not is_text_type(array.type.value_type)
+    # A null may stand in the dictionary itself; kinds shall find nulls among the indices only. And work on
+    # a dictionary is worth it only where it is no longer than the column: a batch may share one with a million rows.
+    texts = array.dictionary
+    return len(texts) > len(array) or bool(texts.null_count) or not is_text_type(array.type.value_type)
 
 
 def _column_of_near_type(name: str, array: pa.Array, got: LogicalType, expected: LogicalType) -> Column:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,19 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from likewise.transforms.artifact import Content, digest_of, from_bytes, to_bytes
-from likewise.transforms.columns import Column, InputSpec, column_from_arrow
+from likewise.transforms.columns import Column, InputSpec
 from likewise.transforms.counters import Counters
 from likewise.transforms.errors import ColumnMissingError, ColumnTypeError
 from likewise.transforms.golden import GoldenRows
 from likewise.transforms.kind import Floats
 from likewise.transforms.plan import Plan, Tensors, compile_plan
 from likewise.transforms.row_gathering import RowGathering
-from likewise.transforms.sources import batches_of
+from likewise.transforms.sources import batches_of, blocks
 from likewise.transforms.steps import FittedSteps, OutputSpec
 
 # Rows that are transformed at a time: a dozen columns of them stay in a core's cache.
 _BLOCK = 16_384
+_GROUP = 64
 
 
 class FittedTransform:
@@ -112,14 +114,17 @@ class FittedTransform:
         """
         if isinstance(data, Mapping):
             return self.apply_columns(data, counters)
-        source = batches_of(data)
         names = [spec.name for spec in self.inputs]
+        source = batches_of(data, names, again=False)
         for name in names:
             if name not in source.schema.names:
                 raise ColumnMissingError(name, source.schema.names)
-        table = pa.Table.from_batches(source.read(names), pa.schema([source.schema.field(n) for n in names]))
-        arrays = {name: _one_array(table.column(name)) for name in names}
-        return self._apply_arrays(arrays, table.num_rows, counters, threads)
+        pieces = blocks((batch.select(names) for batch in source.read(names)), _BLOCK)
+        rows = source.rows
+        if rows is None:
+            held = list(pieces)
+            rows, pieces = sum(piece.num_rows for piece in held), iter(held)
+        return self._apply_pieces(pieces, rows, counters, threads)
 
     def apply_columns(self, columns: Mapping[str, Column], counters: Counters | None = None) -> Tensors:
         """Return the tensors of n rows given as columns; extra columns are ignored."""
@@ -146,35 +151,29 @@ class FittedTransform:
     def _empty(self, rows: int) -> Tensors:
         return {spec.name: np.empty((rows, *spec.shape), spec.dtype) for spec in self.outputs}
 
-    def _apply_arrays(
-        self, arrays: Mapping[str, pa.Array], rows: int, counters: Counters | None, threads: int | None
+    def _apply_pieces(
+        self, pieces: Iterator[pa.RecordBatch], rows: int, counters: Counters | None, threads: int | None
     ) -> Tensors:
         tensors = self._empty(rows)
 
-        def run(start: int) -> Counters | None:
-            stop = min(start + _BLOCK, rows)
+        def run(piece: pa.RecordBatch, start: int) -> Counters | None:
             tally = None if counters is None else Counters()
-            numbers = np.empty((len(self._number_specs), stop - start))
-            for spec, out in zip(self._number_specs, numbers, strict=True):
-                out[:] = column_from_arrow(spec.name, arrays[spec.name].slice(start, stop - start), spec.type).values
-            others = [
-                column_from_arrow(spec.name, arrays[spec.name].slice(start, stop - start), spec.type)
-                for spec in self._plan.column_inputs
-            ]
-            self._plan.run(numbers, others, {name: t[start:stop] for name, t in tensors.items()}, tally)
+            out = {name: tensor[start : start + piece.num_rows] for name, tensor in tensors.items()}
+            self._plan.run(*self._gathering.from_arrow(piece), out, tally)
             return tally
 
-        starts = range(0, rows, _BLOCK)
-        workers = min(threads or min(os.cpu_count() or 1, 4), len(starts))
-        if workers > 1:
-            with ThreadPoolExecutor(workers) as pool:
-                tallies = list(pool.map(run, starts))
-        else:
-            tallies = [run(start) for start in starts]
+        workers = min(threads or min(os.cpu_count() or 1, 4), -(-rows // _BLOCK))
+        with ThreadPoolExecutor(max(workers, 1)) as pool:
+            # In groups, so that of a dataset few pieces are held, and the first bad piece is the one that raises.
+            start = 0
+            while group := list(itertools.islice(pieces, _GROUP)):
+                ends = list(itertools.accumulate((piece.num_rows for piece in group), initial=start))
+                for tally in pool.map(run, group, ends):
+                    if counters is not None and tally is not None:
+                        counters.merge(tally)
+                start = ends[-1]
         if counters is not None:
             counters.rows += rows
-            for tally in tallies:
-                counters.merge(tally or Counters())
         return tensors
 
     def check_golden(self) -> None:
@@ -219,10 +218,6 @@ def _checked(columns: Mapping[str, Column], spec: InputSpec) -> Column:
     if column.type is not spec.type:
         raise ColumnTypeError(spec.name, spec.type.value, column.type.value)
     return column
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _slice(column: Column, row: int) -> Column:

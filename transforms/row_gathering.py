@@ -1,6 +1,6 @@
-"""Python rows to the matrix and columns a plan runs on, with one check for all columns of a type.
+"""Arrow batches and Python rows to the matrix and columns a plan runs on.
 
-What a value becomes is decided in `python_values`; here only the looping is done for many columns at once.
+What a value becomes is decided in `columns` and `python_values`; for rows, one check is made for all columns of a type.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
-from likewise.transforms.columns import Column, InputSpec, column_from_values, values_of
+from likewise.transforms.columns import Column, InputSpec, column_from_arrow, column_from_values, values_of
 from likewise.transforms.kind import Floats
 from likewise.transforms.logical_types import LogicalType
 from likewise.transforms.plan import Plan
@@ -45,6 +46,13 @@ class RowGathering:
             tuple(at for at, _ in texts),
             tuple((at, spec) for at, spec in enumerate(others) if spec.type is not LogicalType.TEXT),
         )
+
+    def from_arrow(self, batch: pa.RecordBatch) -> tuple[Floats, list[Column]]:
+        """Return the (k, n) matrix of numbers and the plan's columns of an Arrow batch."""
+        numbers = np.empty((len(self.numbers), batch.num_rows))
+        for spec, out in zip(self.numbers, numbers, strict=True):
+            out[:] = column_from_arrow(spec.name, batch.column(spec.name), spec.type).values
+        return numbers, [column_from_arrow(s.name, batch.column(s.name), s.type) for s in self.others]
 
     def matrix(self, rows: Rows) -> Floats:
         """Return the (k, n) matrix of numbers."""

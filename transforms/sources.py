@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from likewise.transforms.errors import EmptyFitError, SettingError
+from likewise.transforms.frames import is_pandas, table_of_frame
 
 # Small batches are joined up to this many rows, large ones are cut: one array call serves many rows.
 BLOCK_ROWS = 32_768
@@ -88,36 +89,53 @@ def _batches_of_file(fragment: Any, columns: Sequence[str]) -> Iterator[pa.Recor
 
 
 class _OneShot:
-    """A stream that is written to a temporary Arrow file while it is first read."""
+    """A stream that is written to a temporary Arrow file while it is first read, if it will be read again."""
 
-    def __init__(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> None:
+    def __init__(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema, *, again: bool) -> None:
         self._batches: Iterator[pa.RecordBatch] | None = batches
-        self._folder = tempfile.TemporaryDirectory(prefix="likewise-fit-")
-        self._path = Path(self._folder.name) / "rows.arrow"
+        self._folder = tempfile.TemporaryDirectory(prefix="likewise-fit-") if again else None
         self.schema = schema
         self.rows: int | None = None
 
     def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         first, self._batches = self._batches, None
-        if first is None:
-            with pa.memory_map(str(self._path)) as file:
-                reader = pa.ipc.open_file(file)
-                for at in range(reader.num_record_batches):
-                    yield reader.get_batch(at)
+        if self._folder is None:
+            for batch in first or ():
+                yield batch.select(list(columns))
             return
+        path = str(Path(self._folder.name) / "rows.arrow")
+        if first is not None:
+            yield from self._spilled(first, columns, path)
+            return
+        with pa.memory_map(path) as file:
+            reader = pa.ipc.open_file(file)
+            for at in range(reader.num_record_batches):
+                yield reader.get_batch(at)
+
+    def _spilled(
+        self, batches: Iterator[pa.RecordBatch], columns: Sequence[str], path: str
+    ) -> Iterator[pa.RecordBatch]:
         kept = [self.schema.field(name) for name in columns]
-        with pa.ipc.new_file(str(self._path), pa.schema(kept)) as writer:
-            for batch in first:
+        with pa.ipc.new_file(path, pa.schema(kept)) as writer:
+            for batch in batches:
                 chosen = batch.select(list(columns))
                 writer.write_batch(chosen)
                 yield chosen
 
     def close(self) -> None:
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
 
-def batches_of(data: Any) -> Batches:
-    """Return re-readable batches of a table, dataset, reader, iterable of batches, or data frame.
+def batches_of(data: Any, columns: Sequence[str], *, again: bool = True) -> Batches:
+    """Return the batches of a table, dataset, reader, iterable of batches, or data frame.
+
+    Parameters
+    ----------
+    columns
+        Those that will be read; whether they exist is for the reader to see.
+    again
+        Whether they can be read more than once; a stream is then spilled to a file.
 
     Raises
     ------
@@ -131,17 +149,19 @@ def batches_of(data: Any) -> Batches:
     if _is_dataset(data):
         return _Dataset(data)
     if isinstance(data, pa.RecordBatchReader):
-        return _OneShot(iter(data), data.schema)
-    if hasattr(data, "__arrow_c_stream__"):  # pandas, polars and other frames
+        return _OneShot(iter(data), data.schema, again=again)
+    if is_pandas(data):
+        return _InMemory(table_of_frame(data, columns))
+    if hasattr(data, "__arrow_c_stream__"):  # polars and other frames
         return _InMemory(pa.table(data))
     if isinstance(data, Iterable) and not isinstance(data, (str, bytes, dict)):
-        return _batches_of_iterable(data)
+        return _batches_of_iterable(data, again=again)
     raise SettingError(
         "fit", "data", "a pyarrow Table, dataset, reader or batches, or a pandas or polars frame", type(data)
     )
 
 
-def _batches_of_iterable(data: Iterable[Any]) -> Batches:
+def _batches_of_iterable(data: Iterable[Any], *, again: bool) -> Batches:
     iterator = iter(data)
     first = next(iterator, None)
     if first is None:
@@ -152,7 +172,7 @@ def _batches_of_iterable(data: Iterable[Any]) -> Batches:
         raise EmptyFitError("fit")
     if isinstance(data, Sequence):
         return _InMemory(pa.Table.from_batches([begin, *rest]))
-    return _OneShot(itertools.chain([begin], rest), begin.schema)
+    return _OneShot(itertools.chain([begin], rest), begin.schema, again=again)
 
 
 def _record_batches(items: Iterable[Any]) -> Iterator[pa.RecordBatch]:
@@ -165,16 +185,16 @@ def _record_batches(items: Iterable[Any]) -> Iterator[pa.RecordBatch]:
             raise SettingError("fit", "data", "an iterable of pyarrow batches, tables or frames", type(item))
 
 
-def blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def blocks(batches: Iterable[pa.RecordBatch], most: int = BLOCK_ROWS) -> Iterator[pa.RecordBatch]:
     """Join small batches and cut large ones; results never depend on it, speed does."""
     held: list[pa.RecordBatch] = []
     rows = 0
     for batch in batches:
-        for start in range(0, batch.num_rows, BLOCK_ROWS):
-            piece = batch.slice(start, BLOCK_ROWS)
+        for start in range(0, batch.num_rows, most):
+            piece = batch.slice(start, most)
             held.append(piece)
             rows += piece.num_rows
-            if rows >= BLOCK_ROWS // 2:
+            if rows >= most // 2:
                 yield held[0] if len(held) == 1 else pa.concat_batches(held)
                 held, rows = [], 0
     if held:

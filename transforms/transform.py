@@ -191,7 +191,7 @@ class Transform:
         threads
             How many threads share the work.
         """
-        source = batches_of(data)
+        source = batches_of(data, self.columns)
         fitter = self.fitter(self.inputs(source.schema), source.rows)
         read = _Reading(source, self.columns, progress)
         with closing(source):
