@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as pat
 
+from likewise.stores.asof_sorted import facts_bytes
 from likewise.stores.asof_source import Relation
 from likewise.stores.asof_view import FeatureColumn
 
@@ -33,7 +34,7 @@ class HeldColumn:
 
 
 def needed_bytes(relation: Relation, features: Sequence[FeatureColumn], kinds: pa.Schema) -> int | None:
-    """Return about how many bytes `hold` would take; None when it cannot hold these columns.
+    """Return about how many bytes `hold` and the sort of the facts would take; None when it cannot hold these columns.
 
     It cannot where columns come from elsewhere than the files (partition folders, staged sources), where files
     differ, or where types are nested.
@@ -61,7 +62,7 @@ def _size(metadata: pq.FileMetaData, wanted: set[str]) -> int:
         columns = (row_group.column(i) for i in range(row_group.num_columns))
         stored += sum(c.total_uncompressed_size for c in columns if c.path_in_schema in wanted)
     values: int = metadata.num_rows * len(wanted)
-    return stored + 8 * values
+    return stored + 8 * values + facts_bytes(metadata.num_rows)
 
 
 def _is_plain(kind: pa.DataType) -> bool:

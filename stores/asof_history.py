@@ -11,7 +11,7 @@ import pyarrow.types as pat
 
 from likewise.stores.asof_entities import EntityInput, EntityRows, look_through, read_entities, rows_of_query
 from likewise.stores.asof_gather import Remainder, choose_gatherer, chunk_rows
-from likewise.stores.asof_join import ViewJoin, build_frontier, build_match, unit_of_view
+from likewise.stores.asof_join import ViewJoin, unit_of_view
 from likewise.stores.asof_progress import bars
 from likewise.stores.asof_session import Session, SessionSettings, open_session
 from likewise.stores.asof_snapshot import EntitylessRange, snapshot_sql
@@ -19,6 +19,8 @@ from likewise.stores.asof_source import Relation, open_relation
 from likewise.stores.asof_times import rescaled_sql
 from likewise.stores.asof_view import JoinKey, ViewPlan
 from likewise.stores.errors import ColumnCollisionError, EntityFrameError
+
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +63,12 @@ class HistoryQuery:
             check_names(rows, self.views)
             keys = list(dict.fromkeys(key.entity for plan in self.views for key in plan.keys))
             views = join_views(rows, keys, self.views, relations)
-            for view in views:
-                with shown.waiting(f"reading {view.plan.name}"):
-                    build_frontier(session, view, known_only=self.known_only)
-            gatherer = choose_gatherer(session, views)
+            with shown.waiting("reading " + ", ".join(view.plan.name for view in views)):
+                gatherer = choose_gatherer(session, views, known_only=self.known_only)
             schema = pa.schema([*rows.schema, *gatherer.schema])
             yield schema
             advance, left = shown.add("history", rows.count), Remainder(rows.batches())
             for count in rows.load_chunks(session, keys, chunk_rows(session, views)):
-                for view in views:
-                    build_match(session, view)
                 for piece in gatherer.chunk(session, count):
                     columns = [*left.take(piece.rows), *piece.columns]
                     yield pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -120,8 +118,19 @@ def join_views(
         )
         unit = unit_of_view(plan, relation, rows.unit)
         time_sql = rescaled_sql("e.t", rows.unit, unit)
-        views.append(ViewJoin(number, plan, relation, unit, time_sql, key_sql, rows.bounds))
+        plain = all(is_plain(rows.schema.field(key.entity).type, relation.types[key.source]) for key in plan.keys)
+        views.append(ViewJoin(number, plan, relation, unit, time_sql, key_sql, rows.bounds, plain))
     return views
+
+
+def is_plain(entity: pa.DataType, source: str) -> bool:
+    """Say whether an entity key and a source's column compare as 64-bit integers or as texts."""
+    entity = entity.value_type if pat.is_dictionary(entity) else entity
+    if source == "VARCHAR":
+        return not pat.is_null(entity)
+    # Floats become integers of the source's type, see `comparable`.
+    numeric = (pat.is_integer(entity) and not pat.is_uint64(entity)) or pat.is_floating(entity)
+    return numeric and source in _INTEGERS
 
 
 def comparable(key: JoinKey, sql: str, entity: pa.DataType, relation: Relation) -> str:

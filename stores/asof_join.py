@@ -47,6 +47,8 @@ class ViewJoin:
         For each join key: SQL of the entity table's value, comparable with the source's.
     span
         First and last instant of the entity rows; None where there are none.
+    plain_keys
+        Join keys are integers or texts on both sides, so that they may be matched outside SQL.
     """
 
     number: int
@@ -56,6 +58,12 @@ class ViewJoin:
     time_sql: str
     key_sql: tuple[str, ...]
     span: tuple[datetime, datetime] | None
+    plain_keys: bool = False
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """Return the names of the facts' key columns."""
+        return tuple(f"k{i}" for i in range(len(self.plan.keys)))
 
     @property
     def frontier(self) -> str:
@@ -85,7 +93,7 @@ def build_frontier(session: Session, view: ViewJoin, *, known_only: bool) -> Non
     """
     facts = f"facts_{view.number}"
     session.run(f"CREATE TEMP TABLE {facts} AS {facts_sql(view, known_only=known_only)}")
-    keys = [f"k{i}" for i in range(len(view.plan.keys))]
+    keys = view.key_names
     by_created = known_only and view.plan.created is not None
     if by_created or _has_ties(session, facts, keys):
         session.run(f"CREATE TEMP TABLE {view.frontier} AS {frontier_sql(facts, keys)}")
@@ -105,7 +113,8 @@ def facts_sql(view: ViewJoin, *, known_only: bool) -> str:
     event = instant_sql(relation.name, relation.types, plan.event, view.unit)
     created = f"{_NEVER}::BIGINT"
     available = "event"
-    condition = "event IS NOT NULL"
+    # A missing key is no key: it matches nothing.
+    condition = " AND ".join(["event IS NOT NULL", *(f"{key} IS NOT NULL" for key in view.key_names)])
     if plan.created:
         created = f"coalesce({instant_sql(relation.name, relation.types, plan.created, view.unit)}, {created})"
         if known_only:
