@@ -78,10 +78,11 @@ class Column:
             return list(self.values.to_pylist())
         if self.values.dtype == object:
             return list(self.values.tolist())
+        values: list[object] = self.values.tolist()
         if self.integers is not None:
-            values: list[object] = self.integers.tolist()
-        else:
-            values = self.values.tolist()
+            # Only those that floats cannot hold: a value looks the same whatever else is in its batch.
+            for at in np.flatnonzero(beyond_floats(self.integers)).tolist():
+                values[at] = int(self.integers[at])
         if self.type.is_numeric or self.missing is not None:
             for at in np.flatnonzero(self.is_missing()).tolist():
                 values[at] = None
@@ -96,6 +97,11 @@ class Column:
             exact = pa.array(values, mask=self.is_missing())
             return exact.cast(self.type.to_arrow()) if self.type is not LogicalType.NUMBER else exact
         return pa.array(self.objects(), type=self.type.to_arrow())
+
+
+def beyond_floats(integers: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Return which integers lie beyond 2**53."""
+    return (integers > int(EXACT_INTEGER)) | (integers < -int(EXACT_INTEGER))
 
 
 Columns: TypeAlias = Mapping[str, Column]
@@ -192,12 +198,12 @@ def _to_float64(array: pa.Array) -> pa.Array:
 
 
 def _long_integers(array: pa.Array) -> npt.NDArray[np.int64] | None:
-    """Return the exact integers when some lie beyond 2**53."""
+    """Return the exact integers when some lie beyond 2**53; those beyond int64 are floats, as in Python rows."""
     if array.type.bit_width < 64 or len(array) == array.null_count:
         return None
     extremes = pc.min_max(array)
     low, high = extremes["min"].as_py(), extremes["max"].as_py()
-    if low >= -EXACT_INTEGER and high <= EXACT_INTEGER:
+    if (low >= -EXACT_INTEGER and high <= EXACT_INTEGER) or high >= 2**63:
         return None
     return np.asarray(array.fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False))
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from likewise.transforms.columns import Column, column_from_values
+from likewise.transforms.columns import Column, beyond_floats, column_from_values
 from likewise.transforms.logical_types import LogicalType
 
 Hashes: TypeAlias = npt.NDArray[np.uint64]
@@ -48,8 +48,10 @@ def mixed(bits: Hashes) -> Hashes:
 def _bits(column: Column, known: dict[Any, int]) -> Hashes:
     """Return (n,) 64 bits of each value, equal for equal values; one pattern for missing."""
     if column.type.is_numeric:
-        source = column.values if column.integers is None else column.integers
-        return np.asarray(np.where(column.is_missing(), _NAN, source.view(np.uint64)))
+        bits: Hashes = column.values.view(np.uint64)
+        if column.integers is not None:  # a float's bits wherever one tells, whatever else is in the batch
+            bits = np.where(beyond_floats(column.integers), column.integers.view(np.uint64), bits)
+        return np.where(column.is_missing(), _NAN, bits)
     if column.type is LogicalType.TIME:
         times: Hashes = np.where(column.is_missing(), _NAN, column.values.view(np.uint64))
         return times
@@ -64,12 +66,21 @@ def _bits_of_text(values: pa.Array, known: dict[Any, int]) -> Hashes:
     if not pa.types.is_dictionary(values.type):
         values = values.dictionary_encode()
     entries = values.dictionary.to_pylist()
-    for entry in entries:
-        if entry not in known:
-            known[entry] = _hash_of(entry.encode("utf-8", "surrogatepass") if isinstance(entry, str) else entry or b"")
-    table = np.array([*(known[entry] for entry in entries), _NAN], dtype=np.uint64)
-    bits: Hashes = table[np.asarray(values.indices.cast(pa.int64()).fill_null(len(entries)))]
+    hashes = list(map(known.get, entries))
+    if None in hashes:
+        for entry in entries:
+            if entry not in known:
+                known[entry] = _hash_of(_as_bytes(entry))
+        hashes = list(map(known.get, entries))
+    indices = values.indices
+    if indices.null_count:
+        indices = indices.cast(pa.int64()).fill_null(len(entries))
+    bits: Hashes = np.array([*hashes, int(_NAN)], dtype=np.uint64).take(np.asarray(indices))
     return bits
+
+
+def _as_bytes(entry: Any) -> bytes:
+    return entry.encode("utf-8", "surrogatepass") if isinstance(entry, str) else entry or b""
 
 
 def _hashes_of(values: Sequence[bytes]) -> Hashes:

@@ -27,6 +27,7 @@ def table(rows: int) -> pa.Table:
             "n": pa.array(rng.integers(0, 50, rows), mask=absent[2]),
             "wide": pa.array(rng.normal(size=rows) * sizes, mask=absent[3]),
             "id": rng.integers(2**60, 2**60 + 400, rows),
+            "mixed": np.where(rng.random(rows) < 0.2, rng.integers(2**60, 2**60 + 5, rows), rng.integers(0, 9, rows)),
             "flag": pa.array(rng.random(rows) < 0.5, mask=absent[4]),
             "text": pa.array(rng.choice(WORDS, rows), mask=absent[5]),
             "time": pa.array(rng.integers(0, 500, rows) * 10**12, pa.timestamp("us", "UTC")),
@@ -56,7 +57,7 @@ def transform() -> Transform:
                 Steps(["text"], [K.CountVectorizer(ngram_range=(1, 2), max_features=5)]),
             ],
             "codes": [
-                Steps(["text", "id", "flag", "time"], [K.OrdinalEncoder()]),
+                Steps(["text", "id", "mixed", "flag", "time"], [K.OrdinalEncoder()]),
                 Steps(["text"], [K.RareGrouper(0.05), K.OrdinalEncoder()]),
                 Steps(["text"], [K.TextVectorizer(3)]),
                 Steps(numbers, [K.KBinsDiscretizer(7)]),
