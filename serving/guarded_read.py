@@ -1,6 +1,7 @@
 """Reads of the online store under a deadline, with the declared choice for trouble."""
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +12,16 @@ from likewise.serving.errors import DeadlineExceededError, StoreUnavailableError
 from likewise.serving.metrics import Metrics
 from likewise.serving.online import PRESENT, STATUS_NAMES, OnlineReader, StoredRows
 from likewise.serving.settings import OnTrouble
+from likewise.stores.packed_answer import ReadAnswer
 
 T = TypeVar("T")
 
 
 class CircuitBreaker:
     """Stops asking a store that does not answer: after some failures in a row, one trial a while.
+
+    The pause is drawn anew each time, from half of it to all of it, so that the workers of many machines do not
+    all try at once.
 
     Attributes
     ----------
@@ -36,7 +41,7 @@ class CircuitBreaker:
         now = time.monotonic()
         if now < self._open_until:
             return False
-        self._open_until = now + self._pause
+        self._open_until = now + self._drawn_pause()
         return True
 
     def succeeded(self) -> None:
@@ -47,7 +52,10 @@ class CircuitBreaker:
         """Count a failure; from the limit on, open."""
         self.failures += 1
         if self.failures >= self._after:
-            self._open_until = time.monotonic() + self._pause
+            self._open_until = time.monotonic() + self._drawn_pause()
+
+    def _drawn_pause(self) -> float:
+        return self._pause * random.uniform(0.5, 1.0)  # noqa: S311  spreading, not secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +134,9 @@ class GuardedReads:
         return found
 
     def _count(self, reader: OnlineReader, found: Sequence[StoredRows]) -> None:
+        if isinstance(found, ReadAnswer) and found.is_all_present:  # nearly always
+            return
         for view, stored in zip(reader.plan.stored, found, strict=True):
-            # One pass over bytes; nearly always everything is present.
             codes = stored.statuses.tobytes()
             if codes.count(PRESENT) == len(codes):
                 continue

@@ -20,6 +20,9 @@ from likewise.stores.redis_url import RedisAddress
 CONNECT_SECONDS = 1.0
 # Unacknowledged data for so long means that the other side is gone (a failed-over host sends no FIN).
 DEAD_PEER_MS = 5_000
+# A caller that gives up ends a connection on which nothing has come for so long: a load balancer or a host that
+# failed over may take bytes for ever without a reply, and only a new connection reaches who answers now.
+SILENT_SECONDS = 0.2
 _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
 _KNOWN_SETTINGS = frozenset({"db", "username", "password", "socket_timeout", "socket_connect_timeout"})
 
@@ -71,7 +74,11 @@ class PipelinedRedis:
         if connection is None or connection.is_lost:
             connection = await self._connect()
         packed = hiredis.pack_command(tuple(parts))  # type: ignore[arg-type]  # its stub means one-tuples
-        reply = await connection.send(packed)
+        try:
+            reply = await connection.send(packed)
+        except asyncio.CancelledError:
+            connection.doubt()
+            raise
         if isinstance(reply, hiredis.HiredisError):
             raise ResponseError(str(reply))
         return reply
@@ -125,6 +132,8 @@ class _Connection(asyncio.Protocol):
         self._reader = hiredis.Reader()
         self._waiting: deque[asyncio.Future[Reply]] = deque()
         self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._asked_at = 0.0  # since when the next reply is due, by the loop's clock
         self.is_lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -139,10 +148,12 @@ class _Connection(asyncio.Protocol):
 
     def send(self, command: bytes) -> "asyncio.Future[Reply]":
         """Return the future reply to a packed command."""
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Reply] = self._loop.create_future()
         if self.is_lost or self._transport is None:
             future.set_exception(RedisConnectionError("the connection was closed"))
             return future
+        if not self._waiting:
+            self._asked_at = self._loop.time()
         self._waiting.append(future)
         self._transport.write(command)
         return future
@@ -157,6 +168,14 @@ class _Connection(asyncio.Protocol):
                     future.set_result(reply)
         except hiredis.ProtocolError:
             self.close()
+        self._asked_at = self._loop.time()
+
+    def doubt(self) -> None:
+        """End the connection if replies are due and none has come for a while; others that wait try a new one."""
+        if self._waiting and self._loop.time() - self._asked_at > SILENT_SECONDS:
+            self.is_lost = True
+            if self._transport is not None:
+                self._transport.abort()  # closing would wait for a peer that takes nothing
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail everybody who waits; the next command connects anew."""

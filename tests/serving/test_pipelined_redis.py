@@ -8,7 +8,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-from likewise.serving.pipelined_redis import PipelinedRedis
+from likewise.serving.pipelined_redis import SILENT_SECONDS, PipelinedRedis
 from likewise.stores.embedded import attach, stop
 from likewise.stores.redis_url import RedisAddress, parse_url
 
@@ -37,10 +37,12 @@ async def with_server(answer: Answer, use: Callable[[PipelinedRedis], Awaitable[
             return await use(client)
         finally:
             await client.aclose()
+            await asyncio.sleep(0.05)  # the server's side sees the end and closes too
 
 
 async def end(writer: asyncio.StreamWriter) -> None:
-    await writer.drain()
+    with contextlib.suppress(ConnectionError):
+        await writer.drain()
     writer.close()
     with contextlib.suppress(ConnectionError):
         await writer.wait_closed()
@@ -156,3 +158,48 @@ def test_which_addresses_it_takes() -> None:
     assert PipelinedRedis.supports(parse_url("unix:///tmp/redis.sock"))
     assert not PipelinedRedis.supports(parse_url("rediss://host:1"))
     assert not PipelinedRedis.supports(RedisAddress((("a", 1), ("b", 1))))
+
+
+def test_a_peer_that_only_listens_is_left() -> None:
+    """A connection on which nothing comes back ends when a caller gives up, and the next command uses a new one."""
+    met: list[int] = []
+
+    async def first_is_deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        met.append(len(met))
+        is_deaf = len(met) == 1
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1000):
+                if not is_deaf:
+                    writer.write(b"+PONG\r\n")
+        await end(writer)
+
+    async def use(client: PipelinedRedis) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(SILENT_SECONDS * 1.5):
+                await client.execute_command("PING")
+        async with asyncio.timeout(5):
+            assert await client.execute_command("PING") == b"PONG"
+        await client.aclose()
+
+    run(with_server(first_is_deaf, use))
+    assert met == [0, 1]
+
+
+def test_a_slow_reply_does_not_cost_the_connection() -> None:
+    """A caller with little patience leaves the connection to the others while replies still come."""
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while sent := await reader.read(1000):
+            await asyncio.sleep(0.05)
+            writer.write(b"+PONG\r\n" * sent.count(b"PING"))
+        await end(writer)
+
+    async def use(client: PipelinedRedis) -> None:
+        patient = asyncio.create_task(asyncio.wait_for(client.execute_command("PING"), 5))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await client.execute_command("PING")
+        assert await patient == b"PONG"
+        await client.aclose()
+
+    run(with_server(slow, use))
