@@ -49,7 +49,7 @@ def make_repository(folder: Path, online: str) -> Repository:
     user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.INT64)
     views = [_view(folder, at, user) for at in range(VIEWS)]
     store = FeatureStore(repo_path=str(folder))
-    services = [FeatureService(name=f"wide_{count * PER_VIEW}", features=views[:count]) for count in (5, 6, VIEWS)]
+    services = [FeatureService(name=f"wide_{count * PER_VIEW}", features=views[:count]) for count in (1, 5, 6, VIEWS)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         store.apply([user, *views, *services])
@@ -84,26 +84,30 @@ def rows_of(view: str) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def publish_release(repository: Repository, url: str) -> None:
-    """Publish a release of 60 features: 48 scaled numbers, six codes, wide and deep, untrained."""
-    frames = [rows_of(f"v{at}").drop(columns="event_timestamp").set_index("user_id") for at in range(6)]
-    data = pd.concat(frames, axis=1)
+def publish_release(repository: Repository, url: str, views: int = 6, seed: int = 0) -> None:
+    """Publish another release of 10 features a view: nine scaled numbers, one code, wide and deep, untrained.
+
+    The alias `prod` is set with the first one. Releases of different seeds differ in transform and in model.
+    """
+    service = f"wide_{views * PER_VIEW}"
+    frames = [rows_of(f"v{at}").drop(columns="event_timestamp").set_index("user_id") for at in range(views)]
+    data = pd.concat(frames, axis=1).sample(frac=1 / (seed + 1), random_state=seed)
     numbers = [name for name in data if not name.endswith("f9")]
     codes = [name for name in data if name.endswith("f9")]
     outputs = {"numbers": [Steps(numbers, [K.SimpleImputer("median"), K.StandardScaler()])]}
     outputs |= {name: [Steps([name], [K.OrdinalEncoder(unseen="oov", missing="category")])] for name in codes}
-    fitted = Transform(name="bench", feature_service="wide_60", outputs=outputs).fit(data)
+    fitted = Transform(name="bench", feature_service=service, outputs=outputs).fit(data)
     registry = Registry(url)
     version = registry.publish(fitted, verified=True)
-    family = WideAndDeep()
+    family = WideAndDeep(seed=seed)
     specs = [TensorSpec.of(output) for output in fitted.outputs]
     artifact = package_model(family.build(specs), fitted.outputs, fitted.apply(data), ModelRecord("late"))
-    definitions = describe_definitions(repository.store, "wide_60")
-    registry.publish_release(
+    definitions = describe_definitions(repository.store, service)
+    release = registry.publish_release(
         ReleaseSpec(
             name="bench",
             feast_project="bench",
-            feature_service="wide_60",
+            feature_service=service,
             feature_refs=definitions.feature_refs,
             definitions_fingerprint=definitions.fingerprint,
             definitions=dict(definitions.parts),
@@ -115,4 +119,5 @@ def publish_release(repository: Repository, url: str) -> None:
             join_keys=definitions.join_keys,
         )
     )  # fmt: skip
-    registry.set_alias("bench", "prod", 1, why="benchmark")
+    if release.version == 1:
+        registry.set_alias("bench", "prod", 1, why="benchmark")
