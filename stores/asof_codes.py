@@ -107,6 +107,8 @@ def make_codes(keys: Mapping[str, pa.ChunkedArray], times: Sequence[Integers], u
         One or more arrays, not empty.
     """
     scale = _scale(times, unit)
+    if scale.steps * scale.per_step >= _LARGEST:
+        return None
     # Ranges are cheaper; lists have no gaps.
     for make in (_by_range, _by_list):
         coders = {name: make(values) for name, values in keys.items()}
