@@ -4,7 +4,7 @@ Every float64 is a whole multiple of 2**-1074, so a sum of them is an integer on
 of squares one on the grid 2**-2148. Python's integers hold both without bound. To get there at
 numpy's speed, a chunk of values is cut into slices of 20 bits on a common binary grid: slice times
 slice stays below 2**40, so a dot product over 8,192 of them stays below 2**53 and is exact in
-float64 whatever order the CPU adds in.
+float64 whatever order the CPU adds in. Where only sums are wanted, slices of 39 bits do: fewer of them.
 
 Source: slicing by adding and subtracting a large power of two is the error-free extraction of Rump,
 Ogita and Oishi, "Accurate floating-point summation part I", SIAM J. Sci. Comput. 31 (2008), section 3;
@@ -19,8 +19,9 @@ import numpy as np
 
 from likewise.transforms.kind import Floats
 
-_CHUNK = 8192  # 2**13 products below 2**40 add up to at most 2**53
-_BITS = 20
+_CHUNK = 8192  # 2**13 products below 2**40, or slices below 2**39, add up to at most 2**53
+_AT_ONCE = 4 * _CHUNK  # many chunks share one call, or threads would only wait for each other
+_BITS, _SUM_BITS = 20, 39
 _LEVELS = 4
 _GRID = 1074
 # Within these exponents no extraction constant overflows and no slice underflows.
@@ -49,8 +50,8 @@ class ExactSums:
     def update(self, values: Floats, count: int | None = None) -> None:
         """Add finite values; `count` of them are real when the others are zeros that stand for missing."""
         self.count += len(values) if count is None else count
-        for start in range(0, len(values), _CHUNK):
-            rest = values[start : start + _CHUNK]
+        for start in range(0, len(values), _AT_ONCE):
+            rest = values[start : start + _AT_ONCE]
             while len(rest):
                 rest = self._add_group(rest)
 
@@ -96,35 +97,39 @@ class ExactSums:
 
     def _add_slices(self, values: Floats, exponent: int, shift: int) -> Floats:
         """Add values times 2**shift, all below 2**exponent; return (unscaled) those with bits left over."""
-        slices = np.empty((_LEVELS, len(values)))
-        residue = values.copy()
-        grids = []
-        for level in range(_LEVELS):
-            grid = exponent - _BITS * (level + 1)
+        bits = _BITS if self.with_squares else _SUM_BITS
+        chunks = -(-len(values) // _CHUNK)
+        residue = np.zeros(chunks * _CHUNK)
+        residue[: len(values)] = values
+        slices = np.empty((_LEVELS, len(residue)))
+        grids: list[int] = []
+        for part in slices:
+            grid = exponent - bits * (len(grids) + 1)
             anchor = math.ldexp(1.5, grid + 52)
-            part = slices[level]
             np.add(residue, anchor, out=part)
             np.subtract(part, anchor, out=part)
             np.subtract(residue, part, out=residue)
             np.multiply(part, math.ldexp(1.0, -grid), out=part)
             grids.append(grid + shift)
             if not residue.any():
-                self._add_products(slices, grids)
+                self._add_products(slices[: len(grids)].reshape(-1, chunks, _CHUNK), grids)
                 return values[:0]
         wide = residue != 0.0
         slices[:, wide] = 0.0
-        self._add_products(slices, grids)
-        left: Floats = values[wide] * math.ldexp(1.0, shift)
+        self._add_products(slices.reshape(-1, chunks, _CHUNK), grids)
+        left: Floats = values[wide[: len(values)]] * math.ldexp(1.0, shift)
         return left
 
     def _add_products(self, slices: Floats, grids: list[int]) -> None:
-        for i, grid in enumerate(grids):
-            self.total += _shifted(int(slices[i].sum()), grid + _GRID)
-            if self.with_squares:
-                self.squares += _shifted(int(np.dot(slices[i], slices[i])), 2 * grid + 2 * _GRID)
-                for j in range(i):
-                    product = int(np.dot(slices[i], slices[j]))
-                    self.squares += _shifted(product, grid + grids[j] + 2 * _GRID + 1)
+        """Add (levels, chunks, chunk) slices on their grids: of each chunk exact in float64, then as integers."""
+        sums = slices.sum(axis=2).astype(np.int64).sum(axis=1).tolist()
+        for grid, total in zip(grids, sums, strict=True):
+            self.total += _shifted(total, grid + _GRID)
+        if self.with_squares:
+            for i, grid in enumerate(grids):
+                for j in range(i + 1):
+                    product = int(np.vecdot(slices[i], slices[j]).astype(np.int64).sum())
+                    self.squares += _shifted(product, grid + grids[j] + 2 * _GRID + (i != j))
 
 
 def _shifted(whole: int, bits: int) -> int:

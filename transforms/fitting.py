@@ -48,11 +48,15 @@ class StepsFitter:
 
     def update(self, values: Values) -> None:
         """Learn from a batch of values before the first step."""
+        given: dict[tuple[int, bool], Values] = {}
         for task in self._open:
             if task.is_waiting:
                 continue
-            given = run_stages(stages_of(self._fitted[: task.depth], self.first), values, None)[0]
-            task.fitter.update(shaped(given, task.fields, numbers=task.kind.takes_numbers(task.fields)))
+            form = (task.depth, task.kind.takes_numbers(task.fields))
+            if form not in given:  # what follows an imputer learns from the same values
+                before = run_stages(stages_of(self._fitted[: task.depth], self.first), values, None)[0]
+                given[form] = shaped(before, task.fields, numbers=form[1])
+            task.fitter.update(given[form])
 
     def merge(self, other: StepsFitter) -> None:
         """Add what another part learned in this pass."""
