@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from likewise.serving.docs_page import add_docs_page
-from likewise.serving.edge import Edge, request_id
+from likewise.serving.edge import Edge
 from likewise.serving.errors import SettingsError
 from likewise.serving.feature_routes import FeatureRoutes
 from likewise.serving.guarded_read import GuardedReads
@@ -18,6 +18,7 @@ from likewise.serving.health_routes import HealthRoutes
 from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.metrics import Metrics
 from likewise.serving.metrics_board import MetricsBoard
+from likewise.serving.observing import Observer, request_id
 from likewise.serving.off_loop import OffLoop
 from likewise.serving.open_inference_routes import OpenInferenceRoutes
 from likewise.serving.parts import Parts
@@ -26,11 +27,13 @@ from likewise.serving.predict_routes import Predictions, PredictRoutes
 from likewise.serving.problems import plain_problem, unexpected_response
 from likewise.serving.refresher import Refresher
 from likewise.serving.registry_routes import RegistryRoutes
+from likewise.serving.request_lines import RequestLines
 from likewise.serving.request_log import RequestLog
 from likewise.serving.resident import ReleaseSource, ResidentReleases
 from likewise.serving.settings import ServingSettings
 from likewise.serving.tf_serving_routes import TfServingRoutes
 from likewise.serving.tokens import Access
+from likewise.serving.tracing import RequestSpans, TracedSource
 
 _TITLES = {404: "not found", 405: "method not allowed"}
 
@@ -46,6 +49,13 @@ class _Worker:
     reads: GuardedReads
     work: OffLoop
     log: RequestLog | None
+    lines: RequestLines | None
+
+    def observers(self) -> list[Observer]:
+        """Return who watches requests, from the inside out: a line names the span around it."""
+        lines: list[Observer] = [self.lines] if self.lines is not None else []
+        telemetry = self.parts.telemetry
+        return lines if telemetry is None else [*lines, RequestSpans(telemetry)]
 
 
 def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | None = None) -> FastAPI:
@@ -69,7 +79,11 @@ def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | Non
     reads = GuardedReads(settings.limits.deadline_ms, settings.on_trouble, metrics)
     resident = ResidentReleases(_releases(settings, parts), _references(settings))
     log = _request_log(settings, metrics)
-    worker = _Worker(settings, parts, metrics, resident, reads, OffLoop(), log)
+    lines = RequestLines(settings.log, metrics.lines_lost.inc) if settings.log.is_told_of_requests else None
+    work = OffLoop(keeps_context=parts.telemetry is not None)
+    worker = _Worker(settings, parts, metrics, resident, reads, work, log, lines)
+    if parts.telemetry is not None:
+        parts.telemetry.watch_lost(metrics.spans_lost.inc)
     metrics.watch_releases(lambda: [slot.current for slot in resident.slots if slot.current is not None])
     app = FastAPI(
         title="Likewise",
@@ -78,14 +92,14 @@ def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | Non
         docs_url=None,
         redoc_url=None,
     )
-    edge = Edge(Access(settings), metrics, settings.limits.inflight)
+    edge = Edge(Access(settings), metrics, settings.limits.inflight, worker.observers())
     for router in _routers(worker, edge):
         # Flat, not nested by `include_router`: a nested router is matched route by route for every request.
         app.router.routes.extend(router.routes)
     add_docs_page(app)
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(Exception, _unexpected)
-    app.state.resident = resident
+    app.state.resident, app.state.access, app.state.metrics = resident, edge.access, metrics
     return app
 
 
@@ -125,8 +139,10 @@ def _lifespan(worker: _Worker) -> Callable[[FastAPI], contextlib.AbstractAsyncCo
         async with refresher.running():
             yield
         worker.work.close()
-        if worker.log is not None:
-            worker.log.close()
+        for ends in (worker.log, worker.lines, parts.telemetry):
+            if ends is not None:
+                ends.close()
+        worker.metrics.post()
         await parts.close()
 
     return lifespan
@@ -145,6 +161,8 @@ def _references(settings: ServingSettings) -> tuple[str, ...]:
 def _releases(settings: ServingSettings, parts: Parts) -> ReleaseSource:
     if parts.releases is None and _references(settings):
         raise SettingsError("releases", "a registry to load them from", "none")
+    if parts.releases is not None and parts.telemetry is not None:
+        return TracedSource(parts.releases, parts.telemetry)
     return parts.releases or _NoReleases()
 
 
@@ -174,7 +192,9 @@ class _NoReleases:
 async def _http_problem(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = f"{request.method} {request.url.path}: {getattr(error, 'detail', '')}; see /docs for what is served"
-    return plain_problem(status, _TITLES.get(status, "request refused"), detail, request_id(request))
+    response = plain_problem(status, _TITLES.get(status, "request refused"), detail, request_id(request))
+    response.headers["x-request-id"] = request_id(request)
+    return response
 
 
 async def _unexpected(request: Request, _: Exception) -> Response:

@@ -1,9 +1,8 @@
 """The edge of the process: every route's errors, limits and counts, in one place around the handler."""
 
 import logging
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi.routing import APIRoute
@@ -12,21 +11,23 @@ from starlette.responses import Response
 
 from likewise.serving.errors import OverloadedError
 from likewise.serving.metrics import Metrics
+from likewise.serving.observing import Handler, Observer, request_id, trace_ids
 from likewise.serving.problems import problem_response, unexpected_response
 from likewise.serving.tokens import Access
 from likewise.transforms.errors import LikewiseError
 
 logger = logging.getLogger(__name__)
 
-Handler = Callable[[Request], Awaitable[Response]]
 ErrorAnswer = Callable[[LikewiseError, str], Response]
 
 
 class Edge:
-    """What every route shares: who may pass, how many at once, and how errors are told."""
+    """What every route shares: who may pass, how many at once, how errors are told, and who watches."""
 
-    def __init__(self, access: Access, metrics: Metrics, inflight_limit: int) -> None:
-        self.access, self.metrics = access, metrics
+    def __init__(
+        self, access: Access, metrics: Metrics, inflight_limit: int, observers: Sequence[Observer] = ()
+    ) -> None:
+        self.access, self.metrics, self._observers = access, metrics, tuple(observers)
         self._limit = inflight_limit
         self._inflight = 0
 
@@ -57,20 +58,30 @@ class Edge:
                     check(request)
                 response = await handler(request)
             except LikewiseError as error:
+                _note_problem(request, error)
                 response = answer(error, request_id(request))
             except ClientDisconnect:
                 response = Response(status_code=499)  # nobody reads it; the number is nginx's for the same
-            except Exception:
-                logger.exception("request %s failed on %s", request_id(request), name)
+            except Exception as error:
+                _note_problem(request, error)
+                ids = {"request_id": request_id(request), **trace_ids(request)}
+                logger.exception("a request failed on %s", name, extra={"route": name, **ids})
                 response = unexpected_response(request_id(request))
             finally:
                 self._inflight -= 1
             response.headers["x-request-id"] = request_id(request)
             counts.count(response.status_code)
             counts.observe(time.perf_counter() - started)
+            counts.add_rows(request.scope.get("likewise.rows", 0))
             return response
 
-        return handle
+        return handle if guard == "open" else self._watched(name, handle)
+
+    def _watched(self, name: str, handler: Handler) -> Handler:
+        """Return a handler with every observer around it; probes and scrapes are not watched."""
+        for observer in self._observers:
+            handler = observer.around(name, handler)
+        return handler
 
     def _check_of(self, guard: str) -> Callable[[Request], None] | None:
         if guard == "write":
@@ -80,14 +91,9 @@ class Edge:
         return None
 
 
-def request_id(request: Request) -> str:
-    """Return the caller's `X-Request-Id`, or one of ours; the same for the whole request."""
-    known: str | None = request.scope.get("likewise.request_id")
-    if known is None:
-        sent = request.headers.get("x-request-id", "")
-        known = sent if sent.isascii() and sent.isprintable() and 0 < len(sent) <= 128 else secrets.token_hex(8)
-        request.scope["likewise.request_id"] = known
-    return known
+def _note_problem(request: Request, error: Exception) -> None:
+    """Leave what went wrong to the observers: as text, for an error kept in its own request is a cycle."""
+    request.scope["likewise.problem"] = (type(error).__name__, str(error))
 
 
 class DirectRoute(APIRoute):

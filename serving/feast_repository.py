@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from feast import FeatureStore
@@ -34,6 +35,8 @@ class FeastRepository:
         The folder of `feature_store.yaml`.
     clock
         What TTLs are measured against.
+    watch
+        Returns a reader that is watched (traces); None: readers are as they are.
 
     Raises
     ------
@@ -41,9 +44,9 @@ class FeastRepository:
         There is no repository, Feast refuses it, or its online store is not ours.
     """
 
-    def __init__(self, repo: Path, clock: Clock) -> None:
+    def __init__(self, repo: Path, clock: Clock, watch: Callable[[OnlineReader], OnlineReader] | None = None) -> None:
         self.store = _open(repo)
-        self.clock = clock
+        self.clock, self._watch = clock, watch
         config = self.store.config
         online = self.store._get_provider().online_store  # noqa: SLF001  Feast has no public way to its store
         if not isinstance(online, PackedRedisOnlineStore):
@@ -74,7 +77,8 @@ class FeastRepository:
         """Return a reader of a resolved plan over this repository's online store."""
         plan = resolved.plan
         views = tuple(OnDemandView(view, resolved.on_demand[view.name]) for view in plan.computed)
-        return OnlineReader(plan, PackedViews(self.link, plan, self.clock), views, self.clock)
+        reader = OnlineReader(plan, PackedViews(self.link, plan, self.clock), views, self.clock)
+        return reader if self._watch is None else self._watch(reader)
 
     def plan_of(self, service: str) -> ResolvedPlan:
         """Return the plan of a service, features by their full names only where short ones collide."""

@@ -60,6 +60,7 @@ class FeatureRoutes:
         sent = member(body, "entities", dict)
         rules = RowRules("entities", self.limits.rows, ignore_unknown=True)
         rows = check_rows(reader.plan, sent, rules)
+        request.scope["likewise.rows"] = rows.n
         with_views = member(body, "include_feature_view_version_metadata", bool, False)  # noqa: FBT003
         started = time.monotonic()
         stored = await self.reads.fetch(reader, rows)
@@ -76,6 +77,7 @@ class FeatureRoutes:
         if target not in _TARGETS:
             raise WrongShapeError("'to'", f"one of {', '.join(_TARGETS)}", repr(target))
         table = _table(body, self.limits)
+        request.scope["likewise.rows"] = _rows_of(table)
         await self.work(partial(self._writer().push, source, table, target))
         return Response(status_code=200)
 
@@ -83,7 +85,9 @@ class FeatureRoutes:
         """Write rows of a feature view to the online store."""
         body = await read_object(request, self.limits.body_bytes)
         view = member(body, "feature_view_name", str)
-        await self.work(partial(self._writer().write, view, _table(body, self.limits)))
+        table = _table(body, self.limits)
+        request.scope["likewise.rows"] = _rows_of(table)
+        await self.work(partial(self._writer().write, view, table))
         return Response(b"null", media_type=JSON)
 
     def _writer(self) -> FeatureWriter:
@@ -105,6 +109,10 @@ def _asked(body: Body) -> FeatureRequest:
 
 def _render(served: ServedFeatures, rows: EntityRows, stored: Sequence[StoredRows], *, with_views: bool) -> bytes:
     return served.answer.write(served.reader.assemble(rows, stored), with_views=with_views)
+
+
+def _rows_of(table: Mapping[str, list[Any]]) -> int:
+    return len(next(iter(table.values())))
 
 
 def _table(body: Body, limits: Limits) -> Mapping[str, list[Any]]:

@@ -53,6 +53,21 @@ class Metrics:
         self.log_lost = Counter(
             "likewise_request_log_lost", "Answers that the request log could not keep.", registry=self.registry
         )
+        self.lines_lost = Counter(
+            "likewise_log_lines_lost",
+            "Log lines of requests that were not written: the log's reader is too slow.",
+            registry=self.registry,
+        )
+        self.spans_lost = Counter(
+            "likewise_trace_spans_lost",
+            "Spans that were not sent: the queue was full, or the collector did not take them.",
+            registry=self.registry,
+        )
+        self.certificate_expires = Gauge(
+            "likewise_tls_certificate_expires_timestamp_seconds",
+            "When the certificate that is served ends, seconds since 1970; 0 without TLS.",
+            registry=self.registry,
+        )
         self.swaps = Counter("likewise_release_swaps", "Releases swapped in.", ["reference"], registry=self.registry)
         self.version = Gauge(
             "likewise_release_version", "Version that answers for a reference.", ["reference"], registry=self.registry

@@ -1,8 +1,10 @@
 """Work that would hold up the event loop, on a few threads of its own."""
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -13,13 +15,24 @@ CELLS_ON_LOOP = 8_000
 
 
 class OffLoop:
-    """A pool for on-demand code and large batches; more threads than cores only take the GIL from each other."""
+    """A pool for on-demand code and large batches; more threads than cores only take the GIL from each other.
 
-    def __init__(self, threads: int = 2) -> None:
+    Parameters
+    ----------
+    threads
+        How many.
+    keeps_context
+        Whether work sees the context variables of who asked for it: spans find their parents there.
+    """
+
+    def __init__(self, threads: int = 2, *, keeps_context: bool = False) -> None:
+        self._keeps_context = keeps_context
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="likewise-work")
 
     async def __call__(self, work: Callable[[], T]) -> T:
         """Return what `work` returns, done on a thread."""
+        if self._keeps_context:
+            work = partial(contextvars.copy_context().run, work)
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:

@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from likewise.serving.bodies import read_body
-from likewise.serving.edge import DirectRoute, Edge, Handler
+from likewise.serving.edge import DirectRoute, Edge
 from likewise.serving.entity_rows import RowRules, check_rows
 from likewise.serving.errors import UnsupportedError, WrongShapeError
 from likewise.serving.loaded_release import LoadedRelease
+from likewise.serving.observing import Handler
 from likewise.serving.open_inference import InferRequest, datatype_of, parse_request, write_answer
 from likewise.serving.openapi import INFER, described
 from likewise.serving.predict_routes import Predictions, release_headers

@@ -5,6 +5,8 @@ from likewise.serving.feast_writer import FeastWriter
 from likewise.serving.parts import Parts
 from likewise.serving.registry_releases import RegistryReleases
 from likewise.serving.settings import ServingSettings
+from likewise.serving.telemetry import Telemetry
+from likewise.serving.tracing import traced_reader
 from likewise.stores.clock import parse_clock
 from likewise.transforms.registry import Registry
 
@@ -17,7 +19,9 @@ def open_parts(settings: ServingSettings) -> Parts:
     LikewiseError
         The repository or the registry can't be used; the text says what to do.
     """
-    repository = FeastRepository(settings.repo, parse_clock(settings.clock))
+    telemetry = Telemetry(settings.otlp_endpoint) if settings.otlp_endpoint else None
+    watch = traced_reader(telemetry) if telemetry else None
+    repository = FeastRepository(settings.repo, parse_clock(settings.clock), watch)
     registry = Registry(settings.registry, settings.blobs, create=False) if settings.releases else None
     releases = None
     if registry is not None:
@@ -29,4 +33,5 @@ def open_parts(settings: ServingSettings) -> Parts:
         registry=registry,
         heal=repository.heal,
         close=repository.aclose,
+        telemetry=telemetry,
     )

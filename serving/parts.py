@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from likewise.serving.ports import FeatureCatalog, FeatureWriter
 from likewise.serving.registry_routes import RegistryReader
 from likewise.serving.resident import ReleaseSource
+from likewise.serving.telemetry import Telemetry
 
 
 def _nothing() -> None:
@@ -32,6 +33,8 @@ class Parts:
         Called while the online store does not answer (blocking): looks where it is now.
     close
         Awaited once when the worker ends.
+    telemetry
+        Makes and sends spans; None: there are none. The worker closes it.
     """
 
     catalog: FeatureCatalog | None = None
@@ -40,3 +43,4 @@ class Parts:
     registry: RegistryReader | None = None
     heal: Callable[[], object] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing_to_close
+    telemetry: Telemetry | None = None

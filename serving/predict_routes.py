@@ -12,11 +12,12 @@ from starlette.responses import Response
 
 from likewise.serving.bodies import Body, member, read_object
 from likewise.serving.contract import contract
-from likewise.serving.edge import DirectRoute, Edge, request_id
+from likewise.serving.edge import DirectRoute, Edge
 from likewise.serving.entity_rows import EntityRows, RowRules, check_rows
 from likewise.serving.errors import UnsupportedError, WrongShapeError
 from likewise.serving.guarded_read import GuardedReads
 from likewise.serving.loaded_release import Answer, LoadedRelease
+from likewise.serving.observing import request_id
 from likewise.serving.off_loop import CELLS_ON_LOOP, OffLoop
 from likewise.serving.online import StoredRows
 from likewise.serving.openapi import PREDICT, described
@@ -42,6 +43,7 @@ class Predictions:
 
     async def answer(self, request: Request, release: LoadedRelease, rows: EntityRows, render: Render) -> bytes:
         """Return the rendered answer of n rows, all of it from one release."""
+        request.scope["likewise.rows"] = rows.n
         started = time.monotonic()
         with self.resident.using(release):
             stored = await self.reads.fetch(release.reader, rows)

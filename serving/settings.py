@@ -12,6 +12,7 @@ Role = Literal["features", "predict"]
 OnStale = Literal["missing", "refuse"]
 OnTrouble = Literal["fail", "defaults"]
 OnMovedDefinitions = Literal["alarm", "refuse"]
+LogFormat = Literal["text", "json"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -27,10 +28,85 @@ class Tokens:
         May push features, and read. Empty: writes are open on loopback and refused beyond it.
     read
         May read. Empty: reads are open.
+    write_file, read_file
+        Files with more of them, one a line; read again at SIGHUP.
     """
 
-    write: tuple[str, ...] = ()
-    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = field(default=(), repr=False)
+    read: tuple[str, ...] = field(default=(), repr=False)
+    write_file: Path | None = None
+    read_file: Path | None = None
+
+    def __str__(self) -> str:
+        files = [str(path) for path in (self.write_file, self.read_file) if path is not None]
+        return ", ".join([f"{len(self.write)} write, {len(self.read)} read (hidden)", *files])
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files that make the server speak HTTPS; read again at SIGHUP.
+
+    Attributes
+    ----------
+    certificate
+        The server's certificate, and behind it those that lead to the root.
+    key
+        Its private key, without a passphrase.
+    client_ca
+        Who signs clients' certificates; None: clients need none.
+    """
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+    def __str__(self) -> str:
+        clients = f"clients signed by {self.client_ca}" if self.client_ca else "any client"
+        return f"{self.certificate} with key {self.key}, {clients}"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLines:
+    """How the process logs, and which requests get a line.
+
+    Attributes
+    ----------
+    format
+        `text` for people, `json` for machines: one object a line.
+    share
+        Of requests that get a line, 0 to 1; None: all with `json`, none with `text`.
+    slow_ms
+        Requests that take so long always get a line, milliseconds; None: time does not matter.
+
+    Where some requests get a line (or the format is `json`), so does every answer of status 500 and above.
+    """
+
+    format: LogFormat = "text"
+    share: float | None = None
+    slow_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_choice("log_format", self.format, get_args(LogFormat))
+        if not 0 <= self.request_share <= 1:
+            raise SettingsError("log_share", "a number from 0 to 1", self.share)
+        if self.slow_ms is not None and not self.slow_ms > 0:
+            raise SettingsError("log_slow_ms", "a number of milliseconds above 0", self.slow_ms)
+
+    @property
+    def request_share(self) -> float:
+        """Return the share of requests that get a line whatever their time and status."""
+        return self.share if self.share is not None else float(self.format == "json")
+
+    @property
+    def is_told_of_requests(self) -> bool:
+        """Whether any request may get a line; otherwise nothing is added to its path."""
+        return self.format == "json" or self.request_share > 0 or self.slow_ms is not None
+
+    def __str__(self) -> str:
+        if not self.is_told_of_requests:
+            return f"{self.format}, no lines for requests"
+        slow = f", all of {self.slow_ms:g} ms and more" if self.slow_ms is not None else ""
+        return f"{self.format}, a line for {self.request_share:.4g} of the requests{slow}, all of status 500 and above"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +129,10 @@ class Limits:
     rows: int = 20_000
     inflight: int = 512
     deadline_ms: float | None = 2_000.0
+
+    def __str__(self) -> str:
+        deadline = "no deadline" if self.deadline_ms is None else f"{self.deadline_ms:g} ms"
+        return f"{self.body_bytes:,} bytes, {self.rows:,} rows, {self.inflight:,} requests under way, {deadline}"
 
     def __post_init__(self) -> None:
         for name in ("body_bytes", "rows", "inflight"):
@@ -91,6 +171,14 @@ class ServingSettings:
         How often aliases and the Feast registry are looked at, seconds.
     request_log, request_log_share
         Folder of the request log (None: none is kept), and the share of requests that it keeps, 0 to 1.
+    tls
+        Files for HTTPS; None: plain HTTP.
+    log
+        How the process logs.
+    otlp_endpoint
+        Where traces go (OTLP over HTTP); None: no traces are made.
+    drain_seconds
+        How long requests under way may take when the process is told to end, or a worker is replaced.
     """
 
     repo: Path = Path("feature_repo")
@@ -111,6 +199,10 @@ class ServingSettings:
     definitions_seconds: float = 10.0
     request_log: Path | None = None
     request_log_share: float = 1.0
+    tls: TlsFiles | None = None
+    log: LogLines = field(default_factory=LogLines)
+    otlp_endpoint: str | None = None
+    drain_seconds: int = 10
 
     def __post_init__(self) -> None:
         self._check_names()
@@ -125,6 +217,8 @@ class ServingSettings:
         _check_choice("on_stale", self.on_stale, get_args(OnStale))
         _check_choice("on_trouble", self.on_trouble, get_args(OnTrouble))
         _check_choice("on_moved_definitions", self.on_moved_definitions, get_args(OnMovedDefinitions))
+        if self.otlp_endpoint is not None and not self.otlp_endpoint.startswith(("http://", "https://")):
+            raise SettingsError("otlp_endpoint", "an http:// or https:// URL", masked(self.otlp_endpoint))
         if "predict" in self.roles and not self.releases and self.roles == ("predict",):
             raise SettingsError("releases", "at least one reference (NAME@ALIAS or NAME:VERSION)", "none")
 
@@ -138,6 +232,8 @@ class ServingSettings:
                 raise SettingsError(name, "a number of seconds above 0", getattr(self, name))
         if not 0 <= self.request_log_share <= 1:
             raise SettingsError("request_log_share", "a number from 0 to 1", self.request_log_share)
+        if self.drain_seconds < 1:
+            raise SettingsError("drain_seconds", "a whole number of seconds from 1", self.drain_seconds)
 
     @property
     def is_loopback(self) -> bool:
@@ -147,8 +243,10 @@ class ServingSettings:
     def describe(self) -> dict[str, str]:
         """Return every setting as text, with secrets masked."""
         shown = {item.name: str(getattr(self, item.name)) for item in fields(self)}
-        shown["tokens"] = f"{len(self.tokens.write)} write, {len(self.tokens.read)} read (hidden)"
-        shown["registry"] = masked(self.registry)
+        for name in ("roles", "releases"):
+            shown[name] = ", ".join(getattr(self, name)) or "none"
+        for name in ("registry", "blobs", "otlp_endpoint"):
+            shown[name] = masked(shown[name])
         return shown
 
 

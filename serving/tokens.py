@@ -2,22 +2,66 @@
 
 import hmac
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from likewise.serving.errors import ReadOnlyTokenError, TokenRequiredError
-from likewise.serving.settings import ServingSettings
+from likewise.serving.errors import ReadOnlyTokenError, SettingsError, TokenRequiredError
+from likewise.serving.settings import ServingSettings, Tokens
+
+
+def tokens_of(tokens: Tokens) -> Tokens:
+    """Return tokens with those of their files.
+
+    Raises
+    ------
+    SettingsError
+        A file can't be read, or holds none: reads or writes would be open by accident.
+    """
+    write = (*tokens.write, *_lines("token_file", tokens.write_file))
+    read = (*tokens.read, *_lines("read_token_file", tokens.read_file))
+    return replace(tokens, write=write, read=read)
+
+
+def _lines(name: str, path: Path | None) -> tuple[str, ...]:
+    if path is None:
+        return ()
+    try:
+        lines = [line.strip() for line in path.read_text().splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        # A decoding error quotes bytes of the file, which may be a token.
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(name, "a text file with one token a line", f"{path}: {reason}") from None
+    found = tuple(line for line in lines if line and not line.startswith("#"))
+    if not found:
+        raise SettingsError(name, "a text file with one token a line", f"{path}: it holds none")
+    return found
 
 
 class Access:
     """Decides by settings: reads are open unless read tokens are set, writes are open on loopback only."""
 
     def __init__(self, settings: ServingSettings) -> None:
-        self._read = tuple(token.encode() for token in settings.tokens.read)
-        self._write = tuple(token.encode() for token in settings.tokens.write)
-        self.reads_are_open = not self._read
-        self._writes_are_open = settings.is_loopback and not self._write
+        self._tokens = settings.tokens
+        self._is_loopback = settings.is_loopback
+        # Which kinds are guarded is settled once; later files only change which tokens are known.
+        self.reads_are_open = not (settings.tokens.read or settings.tokens.read_file)
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the files of tokens again; if one can't be used, those known so far go on.
+
+        Raises
+        ------
+        SettingsError
+            A file can't be read or holds no token.
+        """
+        found = tokens_of(self._tokens)
+        self._read = tuple(token.encode() for token in found.read)
+        self._write = tuple(token.encode() for token in found.write)
+        self._writes_are_open = self._is_loopback and not self._write
 
     def check_read(self, request: Request) -> None:
         """Raise unless the request may read.

@@ -1,0 +1,41 @@
+"""What watches requests from outside the handler (logs, traces), and what a request is called in both."""
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+# W3C Trace Context: version, trace, parent, flags.
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
+
+
+class Observer(Protocol):
+    """Watches the requests of a route; only what was switched on is put around a handler."""
+
+    def around(self, route: str, handler: Handler) -> Handler:
+        """Return the handler, watched."""
+        ...
+
+
+def request_id(request: Request) -> str:
+    """Return the caller's `X-Request-Id`, or one of ours; the same for the whole request."""
+    known: str | None = request.scope.get("likewise.request_id")
+    if known is None:
+        sent = request.headers.get("x-request-id", "")
+        known = sent if sent.isascii() and sent.isprintable() and 0 < len(sent) <= 128 else secrets.token_hex(8)
+        request.scope["likewise.request_id"] = known
+    return known
+
+
+def trace_ids(request: Request) -> dict[str, str]:
+    """Return `trace_id` and `span_id` of a request: of our span, else of the caller's; empty where there is none."""
+    ours: dict[str, str] | None = request.scope.get("likewise.trace")
+    if ours is not None:
+        return ours
+    sent = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    return {"trace_id": sent[1], "parent_span_id": sent[2]} if sent else {}

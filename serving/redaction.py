@@ -1,0 +1,62 @@
+"""Keeps secrets out of everything that is logged: those that the settings hold, and what looks like one."""
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote, unquote
+
+from likewise.serving.errors import SettingsError
+from likewise.serving.settings import ServingSettings
+from likewise.serving.tokens import tokens_of
+
+HIDDEN = "***"
+# No blank: a line of text may hold an address here and an `@prod` further on.
+_IN_URL = re.compile(r"(?<=://)([^@/?#:\s]*:)([^\s/]*)(?=@)")
+_NAMED = re.compile(
+    r"(?i)\b(bearer\s+|(?:ssl_)?password[\"']?\s*[=:]\s*[\"']?|authorization[\"']?\s*[=:]\s*[\"']?(?!bearer))"
+    r"([^\s,&\"'}]+)"
+)
+# Greedy up to the last @: a password of the settings may hold any character.
+_PASSWORD = re.compile(r"://[^@/?#:]*:(.*)@")
+# Shorter ones would hide parts of ordinary words.
+_SHORTEST_SECRET = 4
+
+
+class Redactor:
+    """Replaces secrets in a text by `***`.
+
+    Parameters
+    ----------
+    secrets
+        What must never be shown, wherever it stands.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        known = sorted({form for one in secrets for form in _forms(one)}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def __call__(self, text: str) -> str:
+        """Return a text without secrets."""
+        if self._known is not None:
+            text = self._known.sub(HIDDEN, text)
+        if "://" in text:
+            text = _IN_URL.sub(rf"\1{HIDDEN}", text)
+        return _NAMED.sub(rf"\1{HIDDEN}", text)
+
+
+def redactor_of(settings: ServingSettings, environ: Mapping[str, str]) -> Redactor:
+    """Return what hides the secrets of a process: its tokens, passwords in its URLs, headers of its exporter."""
+    urls = [settings.registry, settings.blobs or "", settings.otlp_endpoint or "", environ.get("REDIS_URL", "")]
+    passwords = [match for url in urls for match in _PASSWORD.findall(url)]
+    headers = [value for name, value in environ.items() if name.startswith("OTEL_") and name.endswith("_HEADERS")]
+    values = [pair.partition("=")[2] for text in headers for pair in text.split(",")]
+    try:
+        tokens = tokens_of(settings.tokens)
+    except SettingsError:  # told when the app is made; until then the others are hidden
+        tokens = settings.tokens
+    return Redactor([*tokens.read, *tokens.write, *passwords, *values])
+
+
+def _forms(secret: str) -> list[str]:
+    """Return a secret as it is, unescaped, and as a URL, a `repr` and JSON would write it."""
+    forms = {secret, unquote(secret), quote(secret, safe=""), repr(secret)[1:-1], secret.replace('"', '\\"')}
+    return [form for form in forms if len(form) >= _SHORTEST_SECRET]
