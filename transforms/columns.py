@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from likewise.transforms.errors import ColumnMissingError, ColumnTypeError
+from likewise.transforms.errors import ColumnMissingError, ColumnTypeError, SettingError
 from likewise.transforms.logical_types import LogicalType as LogicalType
 from likewise.transforms.logical_types import is_text_type
 from likewise.transforms.python_values import converter, numbers_from_values
@@ -237,6 +237,8 @@ def values_of(rows: Sequence[Mapping[str, object]], name: str) -> list[object]:
     except KeyError:
         lacking = next(row for row in rows if name not in row)
         raise ColumnMissingError(name, list(lacking)) from None
+    except TypeError:
+        raise SettingError("apply_rows", "rows", "a list of mappings from column names to values", rows) from None
 
 
 def column_from_values(name: str, values: Sequence[object], logical: LogicalType) -> Column:

@@ -212,12 +212,16 @@ def _set(fitted: FittedTransform, name: str, value: object) -> None:
 
 
 def _checked(columns: Mapping[str, Column], spec: InputSpec) -> Column:
-    column = columns.get(spec.name)
+    column: Any = columns.get(spec.name)
     if column is None:
         raise ColumnMissingError(spec.name, list(columns))
+    if not isinstance(column, Column):
+        wanted = f"a Column of {spec.type.value} (tables and frames go as they are, Python values through apply_rows)"
+        raise ColumnTypeError(spec.name, wanted, type(column).__name__)
     if column.type is not spec.type:
         raise ColumnTypeError(spec.name, spec.type.value, column.type.value)
-    return column
+    checked: Column = column
+    return checked
 
 
 def _slice(column: Column, row: int) -> Column:

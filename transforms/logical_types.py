@@ -6,6 +6,9 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+# What an error says of types that no kind reads: maps, structs, lists of lists, durations, times of day.
+READABLE = "a number, boolean, text, bytes, time, or a list of one of these (take maps and structs apart at the source)"
+
 
 class LogicalType(StrEnum):
     """What a column means, whatever dtype carries it."""

@@ -81,11 +81,11 @@ class RowGathering:
 
 
 def _flat(rows: Rows, names: Sequence[str]) -> list[object] | None:
-    """Return the values of all names, row after row within a name; None when a key is absent."""
+    """Return the values of all names, row after row within a name; None when a key is absent or a row no mapping."""
     try:
         if len(rows) == 1:
             row = rows[0]
             return [row[name] for name in names]
         return [row[name] for name in names for row in rows]
-    except KeyError:
+    except (KeyError, TypeError):
         return None

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from likewise.transforms.errors import EmptyFitError, SettingError
+from likewise.transforms.errors import ColumnMissingError, EmptyFitError, SettingError
 from likewise.transforms.frames import is_pandas, table_of_frame
 
 # Small batches are joined up to this many rows, large ones are cut: one array call serves many rows.
@@ -88,43 +88,61 @@ def _batches_of_file(fragment: Any, columns: Sequence[str]) -> Iterator[pa.Recor
         yield from file.iter_batches(BLOCK_ROWS, row_groups=groups, columns=list(columns))
 
 
+class _Listed:
+    """Batches of a list, each of its own schema: one chunk's integers are floats in the next, where nulls came."""
+
+    def __init__(self, batches: Sequence[pa.RecordBatch]) -> None:
+        self._batches = batches
+        self.schema = batches[0].schema
+        self.rows: int | None = sum(batch.num_rows for batch in batches)
+
+    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        for batch in self._batches:
+            yield _chosen(batch, columns)
+
+    def close(self) -> None:
+        """Nothing was spilled."""
+
+
 class _OneShot:
-    """A stream that is written to a temporary Arrow file while it is first read, if it will be read again."""
+    """A stream that is written to temporary Arrow files while it is first read, if it will be read again."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema, *, again: bool) -> None:
         self._batches: Iterator[pa.RecordBatch] | None = batches
         self._folder = tempfile.TemporaryDirectory(prefix="likewise-fit-") if again else None
+        self._files: list[str] = []
         self.schema = schema
         self.rows: int | None = None
 
     def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         first, self._batches = self._batches, None
-        if self._folder is None:
-            for batch in first or ():
-                yield batch.select(list(columns))
+        if first is None:
+            for path in self._files:
+                with pa.memory_map(path) as file:
+                    yield from pa.ipc.open_stream(file)
             return
-        path = str(Path(self._folder.name) / "rows.arrow")
-        if first is not None:
-            yield from self._spilled(first, columns, path)
-            return
-        with pa.memory_map(path) as file:
-            reader = pa.ipc.open_file(file)
-            for at in range(reader.num_record_batches):
-                yield reader.get_batch(at)
+        chosen = (_chosen(batch, columns) for batch in first)
+        yield from chosen if self._folder is None else self._spilled(chosen, Path(self._folder.name))
 
-    def _spilled(
-        self, batches: Iterator[pa.RecordBatch], columns: Sequence[str], path: str
-    ) -> Iterator[pa.RecordBatch]:
-        kept = [self.schema.field(name) for name in columns]
-        with pa.ipc.new_file(path, pa.schema(kept)) as writer:
-            for batch in batches:
-                chosen = batch.select(list(columns))
-                writer.write_batch(chosen)
-                yield chosen
+    def _spilled(self, batches: Iterator[pa.RecordBatch], folder: Path) -> Iterator[pa.RecordBatch]:
+        """Write each run of batches of one schema to a file: as a stream, whose dictionaries may change."""
+        for schema, alike in itertools.groupby(batches, lambda batch: batch.schema):
+            self._files.append(str(folder / f"{len(self._files)}.arrow"))
+            with pa.ipc.new_stream(self._files[-1], schema) as writer:
+                for batch in alike:
+                    writer.write_batch(batch)
+                    yield batch
 
     def close(self) -> None:
         if self._folder is not None:
             self._folder.cleanup()
+
+
+def _chosen(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
+    for name in columns:
+        if name not in batch.schema.names:
+            raise ColumnMissingError(name, batch.schema.names)
+    return batch.select(list(columns))
 
 
 def batches_of(data: Any, columns: Sequence[str], *, again: bool = True) -> Batches:
@@ -171,7 +189,7 @@ def _batches_of_iterable(data: Iterable[Any], *, again: bool) -> Batches:
     if begin is None:
         raise EmptyFitError("fit")
     if isinstance(data, Sequence):
-        return _InMemory(pa.Table.from_batches([begin, *rest]))
+        return _Listed([begin, *rest])
     return _OneShot(itertools.chain([begin], rest), begin.schema, again=again)
 
 
@@ -190,6 +208,9 @@ def blocks(batches: Iterable[pa.RecordBatch], most: int = BLOCK_ROWS) -> Iterato
     held: list[pa.RecordBatch] = []
     rows = 0
     for batch in batches:
+        if held and held[0].schema != batch.schema:
+            yield pa.concat_batches(held)
+            held, rows = [], 0
         for start in range(0, batch.num_rows, most):
             piece = batch.slice(start, most)
             held.append(piece)

@@ -18,7 +18,7 @@ from likewise.transforms.fitted_transform import FittedTransform
 from likewise.transforms.fitting import TransformFitter
 from likewise.transforms.golden import DATA_ROWS
 from likewise.transforms.kept import Kept
-from likewise.transforms.logical_types import LogicalType, is_text_type
+from likewise.transforms.logical_types import READABLE, LogicalType, is_text_type
 from likewise.transforms.scikit_learn import adopted
 from likewise.transforms.sources import Batches, batches_of, blocks
 from likewise.transforms.steps import FittedSteps, Steps
@@ -159,7 +159,8 @@ class Transform:
         try:
             return LogicalType.from_arrow(schema.field(name).type)
         except TypeError as error:
-            expected = "a type that tells what it holds, or Transform(types={...}) that says so"
+            told = "a type that tells what it holds, or Transform(types={...}) that says so"
+            expected = told if pa.types.is_null(schema.field(name).type) else READABLE
             raise ColumnTypeError(name, expected, f"Arrow type {error}") from None
 
     def fitter(self, inputs: Sequence[InputSpec], rows: int | None = None) -> TransformFitter:
