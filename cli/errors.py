@@ -118,6 +118,17 @@ class HomeBusyError(LikewiseError):
         )
 
 
+class NoViewsError(LikewiseError):
+    """A Feast repository has no feature view online."""
+
+    def __init__(self, project: str) -> None:
+        self.project = project
+        super().__init__(
+            f"project {project!r}: expected feature views that are kept online, got none; run `feast apply` in the "
+            "repository first"
+        )
+
+
 class NothingDueError(LikewiseError):
     """No flight is due at the demo's instant."""
 

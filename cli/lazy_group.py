@@ -20,6 +20,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "materialize_command",
         "Bring the online store to the clock's instant, by declared cadence.",
     ),
+    "migrate-online": (
+        "migrate_online_command",
+        "Move a Redis that Feast filled to packed rows, check it, move it back.",
+    ),
     "parity": ("parity_command", "Compare what serving reads with what training read."),
     "serve": ("serve_command", "Serve features and predictions over HTTP."),
     "verify": ("verify_command", "Prove a release on this machine, ahead of a roll-out."),

@@ -11,7 +11,7 @@ from feast.errors import FeastError, FeastObjectNotFoundException, PushSourceNot
 from feast.feature_view import DUMMY_ENTITY_ID
 from feast.types import UnixTimestamp
 
-from likewise.serving.errors import MissingKeyError, NotFoundError, UnservableViewError, WrongShapeError
+from likewise.serving.errors import MissingKeyError, NotFoundError, WrongShapeError
 
 _MODES = {
     "online": PushMode.ONLINE,
@@ -86,9 +86,6 @@ def _frame(view: Any, table: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     times = [name for name in _time_columns(source) if name]
     mapped = {new: old for old, new in getattr(source, "field_mapping", {}).items()}
     keys = [column.name for column in view.entity_columns if column.name != DUMMY_ENTITY_ID]
-    if not keys:  # Feast writes such rows under an empty key and reads them under another
-        advice = "materialize it: Feast's own write path loses the key of such rows"
-        raise UnservableViewError(view.name, "it has no entity, so it can't be pushed", advice)
     wanted = [*keys, *(field.name for field in view.features), *times]
     missing = [name for name in wanted if name not in table and mapped.get(name) not in table]
     if missing:

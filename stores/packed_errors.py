@@ -151,3 +151,26 @@ class MissingJoinKeyError(OnlineStoreError):
         super().__init__(
             f"Feature view {view} needs join key {missing!r}; the request has {', '.join(present) or 'none'}."
         )
+
+
+class InterruptedScanError(OnlineStoreError):
+    """Redis restarted or failed over while all of its keys were walked through."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        super().__init__(
+            f"Redis restarted (or another server took over) while its keys were read, after {rows:,} rows: some may "
+            "have been passed over. What was written stays and is right; run the same command again."
+        )
+
+
+class NotRedisError(OnlineStoreError):
+    """A repository whose online store is no Redis store."""
+
+    def __init__(self, got: str) -> None:
+        self.got = got
+        super().__init__(
+            f"The online store of feature_store.yaml is {got!r}: expected `type: redis` (Feast's own) or "
+            "`type: likewise.stores.packed_redis.PackedRedisOnlineStore`. Rows of other stores are not moved: "
+            "change the type and run `feast materialize`."
+        )

@@ -1,35 +1,24 @@
-"""Rows from Feast's own Redis layout to packed ones, and back: counted, checked, at a bounded rate, repeatable."""
+"""Rows from one Redis layout to the other: counted, copied, compared, cleared; at a bounded rate, repeatable."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
-from urllib.parse import unquote_to_bytes
+from typing import Any
 
 from feast import FeatureView, RepoConfig
-from feast.infra.online_stores.redis import RedisOnlineStore
-from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.infra.online_stores.redis import RedisOnlineStoreConfig
 from feast.protos.feast.types.Value_pb2 import Value
-from feast.value_type import ValueType
 
-from likewise.stores.packed_errors import UnsupportedTypeError
-from likewise.stores.packed_feast_layout import BATCH, feast_rows
-from likewise.stores.packed_keys import JOIN
-from likewise.stores.packed_redis import PackedRedisOnlineStore
-from likewise.stores.packed_request import OnlineRequest, ViewRead, prefixed_keys
-from likewise.stores.packed_rows import WriteRow, packed_rows
-from likewise.stores.packed_views import entity_values, stored_view
-
-_FIELDS: Final = {
-    ValueType.INT32: "int32_val",
-    ValueType.INT64: "int64_val",
-    ValueType.UNIX_TIMESTAMP: "unix_timestamp_val",
-    ValueType.STRING: "string_val",
-    ValueType.BYTES: "bytes_val",
-}
+from likewise.stores.packed_clients import SyncClient
+from likewise.stores.packed_errors import InterruptedScanError, NotRedisError
+from likewise.stores.packed_feast_layout import FeastLayout, StoredRow
+from likewise.stores.packed_layout import PackedLayout
+from likewise.stores.packed_links import Link
+from likewise.stores.packed_redis import PackedRedisOnlineStore, PackedRedisOnlineStoreConfig
+from likewise.stores.packed_rows import WriteRow
 
 Progress = Callable[[int], Any] | None
-ReadRow = tuple[Any, dict[str, Value] | None]
+Handle = Callable[[FeatureView, list[WriteRow]], dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +32,9 @@ class ViewReport:
     landed
         Rows written; the others met newer ones.
     equal, newer, different, missing
-        After a check: rows that the other layout has alike, has newer, has otherwise, or lacks.
+        After a comparison: rows that the other layout has alike, has newer, has otherwise, or lacks.
+    cleared
+        Rows deleted from the layout that was read.
     """
 
     view: str
@@ -53,6 +44,7 @@ class ViewReport:
     newer: int = 0
     different: int = 0
     missing: int = 0
+    cleared: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -66,130 +58,124 @@ class ViewReport:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One repository's move between the two layouts in one Redis.
+    """One repository's move from one layout to the other in one Redis. Every step may be killed and run again.
 
     Parameters
     ----------
+    link
+        The Redis that both lie in.
     rows_per_second
-        What the move may take of Redis; None: all it can.
+        What the move may take of it; None: all it can.
     """
 
-    store: PackedRedisOnlineStore
-    config: RepoConfig
+    link: Link
+    source: FeastLayout | PackedLayout
+    target: FeastLayout | PackedLayout
     rows_per_second: float | None = None
+
+    def reversed(self) -> "Migration":
+        """Return the way back."""
+        return replace(self, source=self.target, target=self.source)
 
     def count(self, views: Sequence[FeatureView], progress: Progress = None) -> list[ViewReport]:
         """Return how many rows there are to move; nothing is written."""
-        return [self._each(view, self._packed_by_feast(view), lambda _: {}, progress) for view in views]
+        return self._each(views, lambda _view, _rows: {}, progress)
 
-    def forward(self, views: Sequence[FeatureView], progress: Progress = None) -> list[ViewReport]:
-        """Write Feast's rows as packed ones; Feast's stay. Newer packed rows stay too, so it may run beside writers."""
-        return [
-            self._each(view, self._packed_by_feast(view), lambda rows, view=view: self._pack(view, rows), progress)  # type: ignore[misc]
-            for view in views
-        ]
+    def copy(self, views: Sequence[FeatureView], progress: Progress = None) -> list[ViewReport]:
+        """Write the source's rows into the target; the source's stay, and so do newer ones of the target.
+
+        It may run beside writers of both layouts.
+        """
+        return self._each(views, lambda view, rows: {"landed": self.target.write(view, rows)}, progress)
 
     def verify(self, views: Sequence[FeatureView], progress: Progress = None) -> list[ViewReport]:
-        """Compare every one of Feast's rows with its packed one."""
-        return [
-            self._each(view, self._packed_by_feast(view), lambda rows, view=view: self._compare(view, rows), progress)  # type: ignore[misc]
-            for view in views
-        ]
+        """Compare every row of the source with the target's; nothing is written."""
+        return self._each(views, lambda view, rows: _counts(self._compared(view, rows)), progress)
 
-    def reverse(self, views: Sequence[FeatureView], progress: Progress = None) -> list[ViewReport]:
-        """Write packed rows in Feast's layout, for a way back; packed ones stay."""
-        return [
-            self._each(view, self._packed(view), lambda rows, view=view: self._unpack(view, rows), progress)  # type: ignore[misc]
-            for view in views
-        ]
+    def clear(self, views: Sequence[FeatureView], progress: Progress = None) -> list[ViewReport]:
+        """Delete those of Feast's rows that the target has alike or newer; the others are counted and stay.
 
-    def _each(
-        self,
-        view: FeatureView,
-        batches: Iterator[list[WriteRow]],
-        handle: Callable[[list[WriteRow]], dict[str, int]],
-        progress: Progress,
-    ) -> ViewReport:
-        report, started = ViewReport(view.name), time.monotonic()
-        for rows in batches:
-            report = report.plus(rows=len(rows), **handle(rows))
-            if progress:
-                progress(len(rows))
-            if self.rows_per_second:
-                time.sleep(max(0.0, started + report.rows / self.rows_per_second - time.monotonic()))
-        return report
+        Raises
+        ------
+        TypeError
+            The source is not Feast's layout.
+        """
+        source = self.source
+        if not isinstance(source, FeastLayout):
+            raise TypeError(f"only Feast's rows can be cleared, not those of {type(source).__name__}")
 
-    def _packed_by_feast(self, view: FeatureView) -> Iterator[list[WriteRow]]:
-        return feast_rows(self.store.link(self.config).client, self.config, view)
+        def handle(view: FeatureView, rows: list[WriteRow]) -> dict[str, int]:
+            verdicts = self._compared(view, rows)
+            moved = [row for row, verdict in zip(rows, verdicts, strict=True) if verdict in ("equal", "newer")]
+            return {**_counts(verdicts), "cleared": source.remove(view, moved)}
 
-    def _pack(self, view: FeatureView, rows: list[WriteRow]) -> dict[str, int]:
-        stored, link = stored_view(self.config, view), self.store.link(self.config)
-        packed = packed_rows(stored, rows)
-        return {"landed": link.writer.write(self.store.destination(self.config, stored), packed.keys, packed.rows)}
+        return self._each(views, handle, progress)
 
-    def _unpack(self, view: FeatureView, rows: list[WriteRow]) -> dict[str, int]:
-        RedisOnlineStore.online_write_batch(self.store, self.config, view, rows, None)
-        return {"landed": len(rows)}
+    def _each(self, views: Sequence[FeatureView], handle: Handle, progress: Progress) -> list[ViewReport]:
+        reports = {view.name: ViewReport(view.name) for view in views}
+        with self.link.named():
+            servers, started, done = run_ids(self.link.client), time.monotonic(), 0
+            for view, rows in self.source.batches(views):
+                reports[view.name] = reports[view.name].plus(rows=len(rows), **handle(view, rows))
+                done += len(rows)
+                if progress:
+                    progress(len(rows))
+                if self.rows_per_second:
+                    time.sleep(max(0.0, started + done / self.rows_per_second - time.monotonic()))
+            if run_ids(self.link.client) != servers:
+                raise InterruptedScanError(done)
+        return list(reports.values())
 
-    def _compare(self, view: FeatureView, rows: list[WriteRow]) -> dict[str, int]:
-        found = self._read(view, [row[0] for row in rows])
-        counts = dict.fromkeys(("equal", "newer", "different", "missing"), 0)
-        for (_, values, event, _), (packed_event, packed_values) in zip(rows, found, strict=True):
-            if packed_values is None:
-                counts["missing"] += 1
-            elif packed_event > event:
-                counts["newer"] += 1
-            else:
-                counts["equal" if packed_event == event and packed_values == values else "different"] += 1
-        return counts
-
-    def _read(self, view: FeatureView, entities: Sequence[EntityKey]) -> list[ReadRow]:
-        """Return packed rows whatever their age."""
-        stored = replace(stored_view(self.config, view), max_age=None)
-        names = tuple(field.name for field in view.features)
-        read = ViewRead(stored, names, names, prefixed_keys(stored, entity_values(entities)))
-        return OnlineRequest(self.config.project, (read,), 0).read(self.store.link(self.config))[0].rows()
-
-    def _packed(self, view: FeatureView) -> Iterator[list[WriteRow]]:
-        prefix = stored_view(self.config, view).prefix
-        batch: list[EntityKey] = []
-        for key in self.store.link(self.config).client.scan_iter(match=prefix + b"*", count=BATCH):
-            batch.append(entity_of(view, key[len(prefix) :]))
-            if len(batch) == BATCH:
-                yield self._rows(view, batch)
-                batch = []
-        if batch:
-            yield self._rows(view, batch)
-
-    def _rows(self, view: FeatureView, entities: list[EntityKey]) -> list[WriteRow]:
-        found = zip(entities, self._read(view, entities), strict=True)
-        return [(entity, values, event, None) for entity, (event, values) in found if values is not None]
+    def _compared(self, view: FeatureView, rows: Sequence[WriteRow]) -> list[str]:
+        found = self.target.found(view, [entity for entity, *_ in rows])
+        return [_verdict(row, other) for row, other in zip(rows, found, strict=True)]
 
 
-def entity_of(view: FeatureView, text: bytes) -> EntityKey:
-    """Return the entity that the last part of a packed key stands for.
+def migration_of(config: RepoConfig, rows_per_second: float | None = None) -> Migration:
+    """Return the move of a repository from Feast's layout to the packed one, within the Redis that it names.
+
+    Parameters
+    ----------
+    config
+        Its online store may be Feast's still, or be ours already.
 
     Raises
     ------
-    UnsupportedTypeError
-        A join key is of a type that Feast's layout has no form for.
+    NotRedisError
+        Its online store is another one.
     """
-    columns = sorted(view.entity_columns, key=lambda column: column.name)
-    parts = text.split(JOIN.encode())
-    entity = EntityKey(join_keys=[column.name for column in columns])
-    for column, part in zip(columns, parts, strict=True):
-        entity.entity_values.append(_join_key_value(view.name, column, part))
-    return entity
+    settings = config.online_store
+    if not isinstance(settings, RedisOnlineStoreConfig):
+        raise NotRedisError(str(getattr(settings, "type", settings)))
+    if not isinstance(settings, PackedRedisOnlineStoreConfig):
+        config = config.model_copy()
+        # What Feast has made of the yaml; its setter is the constructor, which would read all of it anew.
+        config._online_store = PackedRedisOnlineStoreConfig(**settings.model_dump(exclude={"type"}))  # type: ignore[assignment]  # noqa: SLF001
+    packed = PackedLayout(PackedRedisOnlineStore(), config)
+    return Migration(packed.link, FeastLayout(packed.link.client, config), packed, rows_per_second)
 
 
-def _join_key_value(view: str, column: Any, text: bytes) -> Value:
-    kind = column.dtype.to_value_type()
-    if kind not in _FIELDS:
-        raise UnsupportedTypeError(f"{view}:{column.name}", kind.name, ", ".join(known.name for known in _FIELDS))
-    if kind is ValueType.STRING:
-        return Value(string_val=unquote_to_bytes(text).decode())
-    if kind is ValueType.BYTES:
-        return Value(bytes_val=unquote_to_bytes(text).decode().encode("latin-1"))
-    value = Value()
-    setattr(value, _FIELDS[kind], int(text))
-    return value
+def run_ids(client: SyncClient) -> frozenset[str]:
+    """Return what names the running servers: after a restart a scan that goes on may pass rows over."""
+    info: dict[str, Any] = client.info("server")
+    servers = [info] if "run_id" in info else list(info.values())
+    return frozenset(server["run_id"] for server in servers)
+
+
+def _verdict(row: WriteRow, other: StoredRow) -> str:
+    _, values, event, _ = row
+    other_event, other_values = other
+    if other_event is None or other_values is None:
+        return "missing"
+    if other_event > event:
+        return "newer"
+    return "equal" if other_event == event and _bytes(other_values) == _bytes(values) else "different"
+
+
+def _bytes(values: dict[str, Value]) -> dict[str, bytes]:
+    """Return comparable cells: as messages, two NaN are unequal."""
+    return {name: value.SerializeToString(deterministic=True) for name, value in values.items()}
+
+
+def _counts(verdicts: Sequence[str]) -> dict[str, int]:
+    return {verdict: verdicts.count(verdict) for verdict in ("equal", "newer", "different", "missing")}

@@ -29,7 +29,7 @@ from likewise.stores.packed_keys import schemas_key
 from likewise.stores.packed_links import Link
 from likewise.stores.packed_request import OnlineRequest, ViewRead, prefixed_keys, view_keys
 from likewise.stores.packed_resolve import Asked, Resolved, resolve
-from likewise.stores.packed_rows import WriteRow, packed_rows
+from likewise.stores.packed_rows import WriteRow, keyed_rows, packed_rows
 from likewise.stores.packed_views import StoredView, entity_values, stored_view
 from likewise.stores.packed_write import Destination
 
@@ -104,7 +104,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         self, config: RepoConfig, table: FeatureView, data: list[WriteRow], progress: Progress
     ) -> None:
         """Write rows; each lands unless Redis holds a newer one by (event time, created time)."""
-        view = stored_view(config, table)
+        view, data = stored_view(config, table), keyed_rows(data)
         packed = packed_rows(view, data)
         link = self.link(config)
         with link.named():
@@ -116,7 +116,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         self, config: RepoConfig, table: FeatureView, data: list[WriteRow], progress: Progress
     ) -> None:
         """Write rows as `online_write_batch` does, on the event loop."""
-        view = stored_view(config, table)
+        view, data = stored_view(config, table), keyed_rows(data)
         packed = packed_rows(view, data)
         link = self.link(config)
         with link.named():
@@ -148,7 +148,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         self, config: RepoConfig, view: FeatureView, batches: Iterable[pa.RecordBatch]
     ) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            super().online_write_batch(config, view, proto_rows(view, batch), None)
+            super().online_write_batch(config, view, keyed_rows(proto_rows(view, batch)), None)
             yield batch
 
     def destination(self, config: RepoConfig, view: StoredView) -> Destination:

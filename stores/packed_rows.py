@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
@@ -20,6 +21,9 @@ from likewise.stores.packed_views import StoredView, entity_values
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
+# How Feast materializes and reads a view without entities. Its push and write paths lose this key.
+_EVERYWHERE: Final = EntityKey(join_keys=[DUMMY_ENTITY_ID], entity_values=[Value(string_val=DUMMY_ENTITY_VAL)])
+
 WriteRow = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 
 
@@ -31,6 +35,11 @@ class PackedRows:
     rows: list[bytes]
 
 
+def keyed_rows(data: Sequence[WriteRow]) -> list[WriteRow]:
+    """Return a Feast write batch in which the rows of a view without entities have the key that they are read by."""
+    return [row if row[0].join_keys else (_EVERYWHERE, *row[1:]) for row in data]
+
+
 def packed_rows(view: StoredView, data: Sequence[WriteRow]) -> PackedRows:
     """Return the keys and packed rows of a Feast write batch.
 
@@ -39,7 +48,12 @@ def packed_rows(view: StoredView, data: Sequence[WriteRow]) -> PackedRows:
     ValueMismatchError
         A value is not of its feature's declared type, or a join key has no value.
     """
-    name = view.schema.view
+    name, data = view.schema.view, keyed_rows(data)
+    if any(sorted(entity.join_keys) != list(view.schema.join_keys) for entity, *_ in data):
+        given = {", ".join(entity.join_keys) for entity, *_ in data}
+        raise ValueMismatchError(
+            f"feature view {name}", f"join keys {', '.join(view.schema.join_keys)}", " or ".join(given)
+        )
     texts = entity_texts(entity_values([entity for entity, _, _, _ in data]))
     if None in texts:
         raise ValueMismatchError(f"feature view {name}", "a value for every join key", "a row without one")

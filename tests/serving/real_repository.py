@@ -19,8 +19,6 @@ from feast import (
     RequestSource,
     ValueType,
 )
-from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Array, Bool, Float32, Float64, Int64, String, UnixTimestamp
 
 from tests.serving.fakes import NOW
@@ -157,8 +155,4 @@ def write_rows(store: FeatureStore) -> None:
         "airport_facts",
         pd.DataFrame({"airport": ["JFK", "SFO"], "altitude": [13.0, 14.5], "event_timestamp": [old, old]}),
     )
-    # Feast's own write path drops the key of a view without an entity; materialization keeps it, as here.
-    key = EntityKey(join_keys=["__dummy_id"], entity_values=[Value(string_val="")])
-    row = (key, {"all_flights": Value(int64_val=336776)}, fresh, None)
-    online = store._get_provider().online_store
-    online.online_write_batch(store.config, store.get_feature_view("totals"), [row], None)
+    store.write_to_online_store("totals", pd.DataFrame({"all_flights": [336776], "event_timestamp": [fresh]}))

@@ -14,11 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import redis
-from feast import FeatureService, FeatureStore, Field, RequestSource
+from feast import FeatureService, FeatureStore, FeatureView, Field, PushSource, RepoConfig, RequestSource
+from feast.data_source import PushMode
+from feast.infra.online_stores.redis import RedisOnlineStoreConfig
 from feast.on_demand_feature_view import on_demand_feature_view
 from feast.types import Float64, Int64
 
 from likewise.stores.embedded import attach, stop
+from likewise.stores.redis_url import parse_url
 from tests.stores.packed_world import NOON, View, config_of, feast_store, row, store_at
 
 pytestmark = pytest.mark.slow
@@ -128,6 +131,47 @@ def test_views_without_entities(redis_url: str, tmp_path: Path) -> None:
     store.materialize(NOON - timedelta(1), NOON + timedelta(1), feature_views=["global_stats"])
     found = store.get_online_features(["global_stats:x", "stats:k"], entity_rows=[{"uid": 1}, {"uid": 2}]).to_dict()
     assert found == {"uid": [1, 2], "x": [4.0, 4.0], "k": [None, None]}
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_pushes_to_views_without_entities(redis_url: str, tmp_path: Path, mirrored: bool) -> None:
+    """What is pushed or written to a view without entities is read; Feast's own store writes it where nobody looks.
+
+    Mirrored, it is where stock readers look.
+    """
+    view = View("global_stats", keys={}, path=str(tmp_path / "global.parquet")).feast()
+    pushed = FeatureView(
+        name="global_stats",
+        entities=[],
+        schema=view.schema,
+        source=PushSource(name="stream", batch_source=view.batch_source),
+    )
+    config = config_of(redis_url, mirror_feast_layout=mirrored)
+    store = feast_store(config, tmp_path, [])
+    store.apply([pushed])
+    for x, event in [(1.0, NOON), (2.0, NOON + timedelta(hours=1)), (3.0, NOON - timedelta(hours=1))]:
+        frame = pd.DataFrame({"x": [x], "event_timestamp": [event], "created": [event]})
+        store.push("stream", frame, to=PushMode.ONLINE)
+    asked = [{"uid": 1}, {"uid": 2}]
+    assert store.get_online_features(["global_stats:x"], entity_rows=asked).to_dict()["x"] == [2.0, 2.0]
+    frame = pd.DataFrame({"x": [4.0], "event_timestamp": [NOON + timedelta(hours=2)], "created": [NOON]})
+    store.write_to_online_store("global_stats", frame)
+    assert store.get_online_features(["global_stats:x"], entity_rows=asked).to_dict()["x"] == [4.0, 4.0]
+    stock = FeatureStore(config=stock_config(config)).get_online_features(["global_stats:x"], entity_rows=asked)
+    assert stock.to_dict()["x"] == [4.0 if mirrored else None] * 2
+
+
+def stock_config(config: RepoConfig) -> RepoConfig:
+    """Return a configuration of Feast's own store over the same registry and Redis."""
+    host, port = parse_url(config.online_store.connection_string).nodes[0]
+    return RepoConfig(
+        project=config.project,
+        provider="local",
+        registry=config.registry.path,
+        entity_key_serialization_version=3,
+        online_store=RedisOnlineStoreConfig(connection_string=f"{host}:{port}"),
+        offline_store={"type": "dask"},
+    )
 
 
 def test_unknown_features_and_keys_are_errors(store: FeatureStore) -> None:

@@ -1,6 +1,9 @@
 import asyncio
+import os
+import signal
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -12,7 +15,11 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Float64, Int64, String
 from feast.value_type import ValueType
 
-from likewise.stores.packed_migrate import Migration, ViewReport, entity_of
+from likewise.stores.embedded import attach, stop
+from likewise.stores.packed_errors import InterruptedScanError, NotRedisError
+from likewise.stores.packed_feast_layout import FeastLayout
+from likewise.stores.packed_layout import entity_of
+from likewise.stores.packed_migrate import ViewReport, migration_of
 from likewise.stores.redis_url import parse_url
 from tests.stores.packed_world import NOON, Row, View, config_of, store_at
 
@@ -75,12 +82,12 @@ def declared() -> list[object]:
 
 def test_rows_move_and_are_verified(feasts: RedisOnlineStore, redis_url: str) -> None:
     """Counting writes nothing; moving lands every row of our project; checking finds all of them equal."""
-    migration = Migration(store_at(), config_of(redis_url))
+    migration = migration_of(feast_config(redis_url))
     counted = migration.count(declared())
     assert [report.rows for report in counted] == [5, 5, 3]
     assert [report.missing for report in migration.verify(declared())] == [5, 5, 3]
     sent: list[int] = []
-    assert [(report.rows, report.landed) for report in migration.forward(declared(), sent.append)] == [
+    assert [(report.rows, report.landed) for report in migration.copy(declared(), sent.append)] == [
         (5, 5),
         (5, 5),
         (3, 3),
@@ -94,10 +101,10 @@ def test_rows_move_and_are_verified(feasts: RedisOnlineStore, redis_url: str) ->
 def test_newer_rows_stay_and_others_are_told_apart(feasts: RedisOnlineStore, redis_url: str, raw: redis.Redis) -> None:
     """A packed row newer than Feast's is kept; one that differs or is absent makes the check fail."""
     store, config = store_at(), config_of(redis_url)
-    migration = Migration(store, config)
+    migration = migration_of(config)
     newer = [(uid(1), {"x": Value(double_val=9.0)}, NOON + HOUR, None)]
     store.online_write_batch(config, STATS.feast(), newer, None)
-    (report,) = migration.forward([STATS.feast()])
+    (report,) = migration.copy([STATS.feast()])
     assert (report.rows, report.landed) == (5, 4)
     other = [(uid(42), {"x": Value(double_val=9.0)}, NOON, None)]
     store.online_write_batch(config, STATS.feast(), other, None)
@@ -109,19 +116,21 @@ def test_newer_rows_stay_and_others_are_told_apart(feasts: RedisOnlineStore, red
 
 def test_the_way_back(feasts: RedisOnlineStore, redis_url: str, raw: redis.Redis) -> None:
     """Packed rows written back are, byte for byte, the hashes that Feast's store wrote."""
-    store, config = store_at(), config_of(redis_url)
-    Migration(store, config).forward(declared())
+    migration_of(config_of(redis_url)).copy(declared())
     before = {key: raw.hgetall(key) for key in raw.scan_iter() if raw.type(key) == b"hash" and key.endswith(b"exp")}
     ours = [key for key in before if not key.endswith(b"myexp")]
     raw.delete(*ours)
-    Migration(store, config).reverse(declared())
+    back = migration_of(config_of(redis_url)).reversed()
+    assert [report.missing for report in back.verify(declared())] == [5, 5, 3]
+    assert [report.landed for report in back.copy(declared())] == [5, 5, 3]
     assert {key: raw.hgetall(key) for key in before} == before
+    assert all(report.is_complete for report in back.verify(declared()))
 
 
 def test_the_rate_is_bounded(feasts: RedisOnlineStore, redis_url: str) -> None:
     """A limit in rows per second is kept."""
     started = time.monotonic()
-    Migration(store_at(), config_of(redis_url), rows_per_second=50).forward([STATS.feast()])
+    migration_of(config_of(redis_url), rows_per_second=50).copy([STATS.feast()])
     assert time.monotonic() - started >= 0.09
 
 
@@ -154,7 +163,7 @@ def test_mirrored_rows_are_deleted_with_ours_alone(feasts: RedisOnlineStore, red
     foreign = {key: raw.hgetall(key) for key in raw.scan_iter() if key.endswith(b"myexp")}
     store, config = store_at(), config_of(redis_url, mirror_feast_layout=True)
     store.update(config, [STATS.feast()], [], [], [], partial=False)
-    migration = Migration(store, config)
+    migration = migration_of(config)
     assert [report.rows for report in migration.count(declared())] == [0, 5, 3]
     store.teardown(config, declared(), [])
     assert {key: raw.hgetall(key) for key in raw.scan_iter()} == foreign
@@ -163,6 +172,123 @@ def test_mirrored_rows_are_deleted_with_ours_alone(feasts: RedisOnlineStore, red
 def test_keys_are_read_back_as_entities() -> None:
     """The entity part of a packed key gives back the join key values, in their declared types."""
     found = entity_of(ROUTE.feast(), "a%7Cb|%25é".encode())
+    assert found is not None
     assert list(found.join_keys) == ["dest", "origin"]
     assert [value.string_val for value in found.entity_values] == ["a|b", "%é"]
     assert entity_of(STATS.feast(), b"-5") == uid(-5)
+
+
+@pytest.mark.parametrize("text", [b"UA", b"1|2"])
+def test_keys_of_an_older_definition_are_passed_over(text: bytes) -> None:
+    """What was keyed by other join keys is no entity of today's view."""
+    assert entity_of(STATS.feast(), text) is None
+
+
+def test_a_view_without_entities_moves_both_ways(redis_url: str, raw: redis.Redis) -> None:
+    """Its one row, under the key that Feast gives it, is packed, found equal, and written back byte for byte."""
+    view = View("everywhere", {"x": Float64}, keys={}).feast()
+    entity = EntityKey(join_keys=["__dummy_id"], entity_values=[Value(string_val="")])
+    row = (entity, {"x": Value(double_val=4.0)}, NOON, None)
+    RedisOnlineStore().online_write_batch(feast_config(redis_url), view, [row], None)
+    (key,) = raw.keys()
+    before = raw.hgetall(key)
+    migration = migration_of(feast_config(redis_url))
+    assert [report.landed for report in migration.copy([view])] == [1]
+    assert [report.equal for report in migration.verify([view])] == [1]
+    raw.delete(key)
+    migration.reversed().copy([view])
+    assert raw.hgetall(key) == before
+
+
+def test_what_is_not_a_number_equals_itself(redis_url: str) -> None:
+    """NaN is a value, and a row of it verifies."""
+    rows = [(uid(1), {"x": Value(double_val=float("nan")), "s": Value()}, NOON, None)]
+    RedisOnlineStore().online_write_batch(feast_config(redis_url), STATS.feast(), rows, None)
+    migration = migration_of(feast_config(redis_url))
+    migration.copy([STATS.feast()])
+    assert [report.equal for report in migration.verify([STATS.feast()])] == [1]
+
+
+def test_the_way_back_brings_corrections(feasts: RedisOnlineStore, redis_url: str) -> None:
+    """A row corrected under its event time reaches Feast's layout; a newer row there stays."""
+    config, view = config_of(redis_url), STATS.feast()
+    corrected = [
+        (uid(1), {"x": Value(double_val=-1.0)}, NOON, NOON),
+        (uid(42), {"x": Value(double_val=-1.0)}, NOON, NOON),
+    ]
+    store_at().online_write_batch(config, view, corrected, None)
+    feasts.online_write_batch(
+        feast_config(redis_url), view, [(uid(42), {"x": Value(double_val=9.0)}, NOON + HOUR, None)], None
+    )
+    (report,) = migration_of(config).reversed().copy([view])
+    assert (report.rows, report.landed) == (2, 1)
+    found = feasts.online_read(feast_config(redis_url), view, [uid(1), uid(42)], ["x"])
+    assert [values["x"].double_val for _, values in found if values] == [-1.0, 9.0]
+
+
+def test_a_writer_between_look_and_write_wins(
+    feasts: RedisOnlineStore, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer row that Feast's own store writes after ours has looked at the time there is never overwritten."""
+    view, look = STATS.feast(), FeastLayout._marks
+    newer = [(uid(1), {"x": Value(double_val=9.0)}, NOON + HOUR, None)]
+
+    def meddle(self, view, rows):  # type: ignore[no-untyped-def]
+        marks = look(self, view, rows)
+        feasts.online_write_batch(feast_config(redis_url), view, newer, None)
+        return marks
+
+    migration = migration_of(config_of(redis_url))
+    migration.copy([view])
+    monkeypatch.setattr(FeastLayout, "_marks", meddle)
+    (report,) = migration.reversed().copy([view])
+    assert (report.rows, report.landed) == (5, 4)
+    ((_, values),) = feasts.online_read(feast_config(redis_url), view, [uid(1)], ["x"])
+    assert values is not None
+    assert values["x"].double_val == 9.0
+
+
+def test_rows_are_deleted_only_when_they_are_elsewhere(
+    feasts: RedisOnlineStore, redis_url: str, raw: redis.Redis
+) -> None:
+    """Clearing takes our project's rows that are packed, alike or newer; the others stay and are counted."""
+    migration = migration_of(feast_config(redis_url))
+    assert [(report.cleared, report.missing) for report in migration.clear(declared())] == [(0, 5), (0, 5), (0, 3)]
+    migration.copy(declared())
+    raw.delete(b"lw1:exp:stats:63")
+    foreign = {key: raw.hgetall(key) for key in raw.scan_iter() if key.endswith(b"myexp")}
+    assert [(report.cleared, report.missing) for report in migration.clear(declared())] == [(4, 1), (5, 0), (3, 0)]
+    assert [report.rows for report in migration.count(declared())] == [1, 0, 0]
+    assert {key: raw.hgetall(key) for key in foreign} == foreign
+    with pytest.raises(TypeError, match="PackedLayout"):
+        migration.reversed().clear(declared())
+
+
+def test_another_online_store_is_refused(redis_url: str) -> None:
+    """A repository whose online store is no Redis is told what was expected."""
+    config = feast_config(redis_url)
+    config.online_config, config._online_store = {"type": "sqlite", "path": "online.db"}, None
+    with pytest.raises(NotRedisError, match="sqlite"):
+        migration_of(config)
+
+
+def test_a_restart_in_the_middle_of_a_walk_is_an_error(tmp_path: Path) -> None:
+    """When Redis restarts while its keys are read, rows may be passed over: it is said, and a run again is complete."""
+    server = attach(tmp_path)
+    view = STATS.feast()
+    rows = [(uid(number), {"x": Value(double_val=number)}, NOON, None) for number in range(3000)]
+    RedisOnlineStore().online_write_batch(feast_config(server.url), view, rows, None)
+    migration = migration_of(feast_config(server.url))
+
+    def restart(_: int) -> None:
+        if attach(tmp_path).pid == server.pid:
+            os.kill(server.pid, signal.SIGKILL)
+            attach(tmp_path)
+
+    try:
+        with pytest.raises(InterruptedScanError, match="again"):
+            migration.copy([view], restart)
+        migration.copy([view])
+        assert [report.equal for report in migration.verify([view])] == [3000]
+    finally:
+        stop(tmp_path)
