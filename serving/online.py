@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -62,24 +63,73 @@ class ViewStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FeatureRows:
-    """Everything known of n rows.
+    """Everything known of n rows, worked out as far as somebody asks.
 
     Attributes
     ----------
-    columns
-        Join keys, request data, `event_timestamp` and served features, by their names in the plan.
-    stored
-        The store's answer, by view.
+    plan
+        What was read and computed.
+    given
+        What the caller sent.
+    answer
+        The store's answer, view by view in the plan's order.
+    on_demand
+        The computed views of the plan.
     now_microseconds
         The clock's time of this read.
     """
 
-    n: int
-    columns: Mapping[str, Column]
-    stored: Mapping[str, StoredRows]
+    plan: FeaturePlan
+    given: EntityRows
+    answer: Sequence[StoredRows]
+    on_demand: tuple[OnDemandView, ...]
     now_microseconds: int
+
+    @property
+    def n(self) -> int:
+        """Return the number of rows."""
+        return self.given.n
+
+    @cached_property
+    def stored(self) -> Mapping[str, StoredRows]:
+        """Return the store's answer by view."""
+        return {view.name: rows for view, rows in zip(self.plan.stored, self.answer, strict=True)}
+
+    @cached_property
+    def columns(self) -> Mapping[str, Column]:
+        """Return join keys, request data, `event_timestamp` and served features, by their names in the plan.
+
+        Raises
+        ------
+        OnDemandViewError
+            The code of an on-demand view failed on these values.
+        """
+        columns: dict[str, Column] = {field.name: _key_column(field, self.given) for field in self.plan.join_keys}
+        columns |= self.given.request
+        if EVENT_TIMESTAMP not in columns:
+            columns[EVENT_TIMESTAMP] = Column(LogicalType.TIME, np.full(self.n, self.now_microseconds, np.int64))
+        found = {view: rows.columns for view, rows in self.stored.items()}
+        if self.on_demand:
+            found |= self._compute(columns, found)
+        for item in self.plan.served:
+            columns[item.column] = found[item.view][item.field.name]
+        return columns
+
+    def _compute(
+        self, columns: Mapping[str, Column], stored: Mapping[str, Mapping[str, Column]]
+    ) -> dict[str, Mapping[str, Column]]:
+        given = {
+            field.name: Input(columns[field.name], field.feast_type)
+            for field in (*self.plan.join_keys, *self.plan.request_fields)
+        }
+        read: dict[str, tuple[str, Input]] = {}
+        for view in self.plan.stored:
+            for field in view.fields:
+                cell = Input(stored[view.name][field.name], field.feast_type)
+                read[f"{view.name}__{field.name}"] = (field.name, cell)
+        return {view.plan.name: view.compute(_inputs(view, given, read), self.n) for view in self.on_demand}
 
     def statuses(self, view: str, column: str) -> Statuses:
         """Return (n,) statuses of one served column."""
@@ -130,38 +180,9 @@ class OnlineReader:
         return tuple(absent_rows(view, rows.n) for view in self.plan.stored)
 
     def assemble(self, rows: EntityRows, stored: Sequence[StoredRows]) -> FeatureRows:
-        """Return the features of n rows from the store's answers, on-demand views computed.
-
-        Raises
-        ------
-        OnDemandViewError
-            The code of an on-demand view failed on these values.
-        """
-        by_view = {view.name: answer for view, answer in zip(self.plan.stored, stored, strict=True)}
-        columns: dict[str, Column] = {field.name: _key_column(field, rows) for field in self.plan.join_keys}
-        columns |= rows.request
+        """Return the features of n rows from the store's answers."""
         now = round(self.clock.now().timestamp() * 1_000_000)
-        if EVENT_TIMESTAMP not in columns:
-            columns[EVENT_TIMESTAMP] = Column(LogicalType.TIME, np.full(rows.n, now, np.int64))
-        computed = self._compute(columns, by_view, rows.n) if self.on_demand else {}
-        for item in self.plan.served:
-            source = computed[item.view] if item.view in computed else by_view[item.view].columns
-            columns[item.column] = source[item.field.name]
-        return FeatureRows(rows.n, columns, by_view, now)
-
-    def _compute(
-        self, columns: Mapping[str, Column], stored: Mapping[str, StoredRows], n: int
-    ) -> dict[str, Mapping[str, Column]]:
-        given = {
-            field.name: Input(columns[field.name], field.feast_type)
-            for field in (*self.plan.join_keys, *self.plan.request_fields)
-        }
-        read: dict[str, tuple[str, Input]] = {}
-        for view in self.plan.stored:
-            for field in view.fields:
-                cell = Input(stored[view.name].columns[field.name], field.feast_type)
-                read[f"{view.name}__{field.name}"] = (field.name, cell)
-        return {view.plan.name: view.compute(_inputs(view, given, read), n) for view in self.on_demand}
+        return FeatureRows(self.plan, rows, stored, self.on_demand, now)
 
 
 def absent_rows(view: StoredView, n: int) -> StoredRows:

@@ -8,7 +8,9 @@ import orjson
 
 from likewise.serving.loaded_release import Answer, LoadedRelease
 from likewise.serving.online import STATUS_NAMES
-from likewise.serving.value_lists import ValueLists, time_text, time_texts
+from likewise.serving.plan import Field
+from likewise.serving.value_texts import column_text, time_text, time_texts
+from likewise.transforms.columns import Column
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
@@ -40,19 +42,23 @@ def vectors_answer(release: LoadedRelease, answer: Answer) -> bytes:
 def _inputs(release: LoadedRelease, answer: Answer) -> dict[str, Any]:
     """Return every raw value with its status and event time, and every transformed value with its name."""
     plan, rows = release.reader.plan, answer.rows
-    values = ValueLists([(item.column, item.field) for item in plan.served]).of(rows.columns, rows.n)
     times = {view: time_texts(stored.event_times.tolist()) for view, stored in rows.stored.items()}
-    features = {}
-    for item, column in zip(plan.served, values, strict=True):
+    features: dict[str, dict[str, Any]] = {}
+    for item in plan.served:
         statuses = [STATUS_NAMES[code] for code in rows.statuses(item.view, item.column).tolist()]
-        features[item.column] = {"view": item.view, "values": column, "statuses": statuses}
+        values = _values(item.field, rows.columns[item.column])
+        features[item.column] = {"view": item.view, "values": values, "statuses": statuses}
         if item.view in times:
             features[item.column]["event_timestamps"] = times[item.view]
-    sent = [(field.name, field) for field in (*plan.join_keys, *plan.request_fields)]
-    request = dict(zip((name for name, _ in sent), ValueLists(sent).of(rows.columns, rows.n), strict=True))
+    sent = (*plan.join_keys, *plan.request_fields)
+    request = {field.name: _values(field, rows.columns[field.name]) for field in sent}
     now = time_text(rows.now_microseconds)
     columns = {output.name: list(output.columns) for output in release.transform.outputs}
     return {"now": now, "request": request, "features": features, "tensors": _tensors(answer), "columns": columns}
+
+
+def _values(field: Field, column: Column) -> orjson.Fragment:
+    return orjson.Fragment(b"[%b]" % column_text(field, column))
 
 
 def _tensors(answer: Answer) -> Mapping[str, Any]:

@@ -1,17 +1,17 @@
 """Packed rows to columns: whole batches at a time, every row checked before any of it is believed."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import compress
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from likewise.stores.packed_encode import CHECK_WORD, LOW_HALF, Bits, Cells, Record, Times, Words, word_checks
+from likewise.stores.packed_encode import Bits, Cells, Record, Times
 from likewise.stores.packed_errors import CorruptRowError
+from likewise.stores.packed_joint import JointLayout, join_rows
 from likewise.stores.packed_schema import (
     FINGERPRINT_BYTES,
     FIXED,
@@ -123,27 +123,15 @@ def rows_if_all_of(schema: RowSchema, rows: Sequence[bytes], keys: Sequence[byte
     CorruptRowError
         All rows claim to be of `schema` and one fails its check.
     """
-    width = schema.width
-    sizes = list(map(len, rows))
-    if schema.variable_count:
-        if min(sizes) < width:
-            return None
-        joined = b"".join([row[:width] for row in rows])
-    else:
-        if sizes.count(width) != len(sizes):
-            return None
-        joined = b"".join(rows)
-    words: Words = np.frombuffer(joined, "<u8").reshape(len(rows), width // 8)
-    held = words[:, CHECK_WORD] & LOW_HALF
-    strange, wrong = words[:, 0] ^ schema.mark, word_checks(words, held) ^ held
-    if (strange | wrong).any():
-        if strange.any():
-            return None
-        _refuse(rows, keys, (wrong != 0).tolist(), "its check does not match its bytes")
-    record: Record = np.frombuffer(joined, schema.record)
-    if schema.variable_count:
-        _check_tails(schema, record, rows, keys)
-    return DecodedRows(schema, record, rows)
+    joint = join_rows(_layout_of(schema), [rows], [keys])
+    if joint is None:
+        return None
+    return DecodedRows(schema, joint.words.view(schema.record)[:, 0], rows)
+
+
+@lru_cache(maxsize=1024)
+def _layout_of(schema: RowSchema) -> JointLayout:
+    return JointLayout([schema])
 
 
 def decode_rows(schema: RowSchema, rows: Sequence[bytes], keys: Sequence[bytes]) -> DecodedRows:
@@ -155,23 +143,9 @@ def decode_rows(schema: RowSchema, rows: Sequence[bytes], keys: Sequence[bytes])
         A row is of a wrong length or fails its check; the error names its key.
     """
     decoded = rows_if_all_of(schema, rows, keys)
-    if decoded is None:
-        width, exact = schema.width, not schema.variable_count
-        _refuse(
-            rows, keys, [len(row) < width or (exact and len(row) != width) for row in rows], f"expected {width} bytes"
-        )
+    if decoded is None:  # they begin as the schema's rows do, so they are too short
+        _refuse(rows, keys, [len(row) < schema.width for row in rows], f"expected {schema.width} bytes")
     return decoded
-
-
-def _check_tails(schema: RowSchema, record: Record, rows: Sequence[bytes], keys: Sequence[bytes]) -> None:
-    width = schema.width
-    ends = tail_bounds(schema, record)[-1].tolist()
-    checks = record["tail_check"].tolist()
-    wrong = [
-        len(row) != end or zlib.crc32(row[width:]) != check for row, end, check in zip(rows, ends, checks, strict=True)
-    ]
-    if any(wrong):
-        _refuse(rows, keys, wrong, "the check of its tail does not match its bytes")
 
 
 def _refuse(rows: Sequence[bytes], keys: Sequence[bytes], wrong: Sequence[bool], reason: str) -> NoReturn:

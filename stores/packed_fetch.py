@@ -13,9 +13,28 @@ from likewise.stores.packed_errors import CorruptRowError, UnknownSchemaError
 from likewise.stores.packed_keys import schemas_key
 from likewise.stores.packed_schema import NO_TIME, RowSchema, parse_schema
 
-_PRESENT: Final = 1
-_NOT_FOUND: Final = 3
-_OUTSIDE_MAX_AGE: Final = 4
+PRESENT: Final = 1
+NULL_VALUE: Final = 2
+NOT_FOUND: Final = 3
+OUTSIDE_MAX_AGE: Final = 4
+
+
+def row_statuses(event_times: Times, found: Bits | None, oldest: Times | int) -> npt.NDArray[np.uint8]:
+    """Return Feast's status of rows: PRESENT, NOT_FOUND or OUTSIDE_MAX_AGE, uint8 of the same shape.
+
+    Parameters
+    ----------
+    found
+        Whether there is a row; None: there is everywhere.
+    oldest
+        The earliest event time that is inside the time to live, microseconds: a row exactly as old as its time to
+        live is still inside, as in Feast's point-in-time join. `NO_TIME`: every row is.
+    """
+    statuses = np.full(event_times.shape, PRESENT, np.uint8)
+    statuses[event_times < oldest] = OUTSIDE_MAX_AGE
+    if found is not None:
+        statuses[~found] = NOT_FOUND
+    return statuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +80,14 @@ class ViewBatch:
         return times
 
     def row_statuses(self, now: int, max_age: int | None) -> npt.NDArray[np.uint8]:
-        """Return Feast's status of each row: PRESENT, NOT_FOUND or OUTSIDE_MAX_AGE, (n,) uint8.
+        """Return Feast's status of each row, (n,) uint8.
 
         Parameters
         ----------
         now, max_age
-            Microseconds. A row exactly `max_age` old is still inside, as in Feast's point-in-time join.
+            Microseconds.
         """
-        statuses = np.full(self.n, _PRESENT, np.uint8)
-        if max_age:
-            statuses[self.event_times() < now - max_age] = _OUTSIDE_MAX_AGE
-        if self.found is not None:
-            statuses[~self.found] = _NOT_FOUND
-        return statuses
+        return row_statuses(self.event_times(), self.found, now - max_age if max_age else NO_TIME)
 
 
 class SchemaBook:

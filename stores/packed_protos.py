@@ -17,7 +17,7 @@ from likewise.stores.packed_cells import (
     string_items,
     whole_seconds,
 )
-from likewise.stores.packed_columns import Wanted
+from likewise.stores.packed_features import Wanted
 from likewise.stores.packed_decode import DecodedRows, converted
 from likewise.stores.packed_encode import Bits, Cells
 from likewise.stores.packed_errors import ValueMismatchError

@@ -8,8 +8,8 @@ from likewise.stores.packed_errors import MissingJoinKeyError, UnknownSchemaErro
 from likewise.stores.packed_fetch import view_batch
 from likewise.stores.packed_keys import entity_texts
 from likewise.stores.packed_links import Link
-from likewise.stores.packed_read import fetch, fetch_async, prefixed
 from likewise.stores.packed_response import ViewAnswer
+from likewise.stores.packed_round_trip import fetch, fetch_async, prefixed
 from likewise.stores.packed_views import StoredView, plain
 
 

@@ -14,10 +14,9 @@ from feast.protos.feast.types.Value_pb2 import Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from likewise.stores.packed_cells import MICROSECONDS
-from likewise.stores.packed_columns import Wanted, feature_nulls
-from likewise.stores.packed_fetch import ViewBatch
+from likewise.stores.packed_features import Wanted, feature_nulls
+from likewise.stores.packed_fetch import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, ViewBatch
 from likewise.stores.packed_protos import protos_of, python_columns, python_values
-from likewise.stores.packed_read import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
 from likewise.stores.packed_schema import NO_TIME
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from feast.feature_view import DUMMY_ENTITY_ID
 from feast.infra.online_stores.helpers import compute_versioned_name
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import RepoConfig
 
-from likewise.stores.packed_columns import Wanted
+from likewise.stores.packed_features import Wanted
 from likewise.stores.packed_fetch import Owner
 from likewise.stores.packed_keys import view_prefix
 from likewise.stores.packed_schema import FieldType, RowSchema, row_schema
@@ -54,8 +55,8 @@ def stored_view(config: RepoConfig, table: Any) -> StoredView:
 
 
 def join_keys_of(table: Any) -> tuple[str, ...]:
-    """Return a view's join keys, sorted."""
-    return tuple(sorted(getattr(table, "join_keys", ())))
+    """Return a view's join keys, sorted; for a view without entities Feast's own, of which it may be stripped."""
+    return tuple(sorted(getattr(table, "join_keys", ()))) or (DUMMY_ENTITY_ID,)
 
 
 def micros_of(ttl: timedelta | None) -> int | None:

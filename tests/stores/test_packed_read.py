@@ -12,7 +12,8 @@ from feast.types import Array, Bool, Bytes, FeastType, Float32, Float64, Int32, 
 
 from likewise.stores.clock import FixedClock
 from likewise.stores.packed_errors import MissingJoinKeyError, RedisUnreachableError, UnsupportedTypeError
-from likewise.stores.packed_read import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, PackedReader, ViewRequest
+from likewise.stores.packed_fetch import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
+from likewise.stores.packed_read import PackedReader, ViewRequest
 from likewise.stores.packed_schema import NO_TIME
 from likewise.transforms.columns import Column, LogicalType, column_from_arrow
 from tests.stores.packed_world import NOON, View, config_of, store_at

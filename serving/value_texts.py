@@ -1,0 +1,168 @@
+"""Columns as JSON texts, spelled as Feast spells them: `v1,v2,...,vn` for each, ready to stand between brackets."""
+
+import base64
+import math
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from likewise.serving.plan import Field
+from likewise.stores.packed_blocks import FLOATS, Block
+from likewise.stores.packed_columns import block_columns
+from likewise.stores.packed_schema import FIXED, TEXTS, FieldType
+from likewise.transforms.columns import Column, LogicalType
+
+EPOCH_TEXT = "1970-01-01T00:00:00Z"
+_MICROSECOND = 1_000_000
+# Bytes that JSON writes otherwise than they are; all others of valid UTF-8 stand for themselves.
+_ESCAPED = bytes([*range(0x20), ord('"'), ord("\\")])
+
+Spelling = Callable[[Any], Any]
+
+
+def block_texts(block: Block) -> list[bytes]:
+    """Return the k JSON texts of a block of k features."""
+    if block.type in FIXED:
+        return _number_texts(block)
+    if block.type in TEXTS:
+        return [_text_cells(cells) for cells in block.values]
+    spell = _object_spelling(block.type)
+    return [_list_text([spell(value) for value in column.objects()]) for column in block_columns(block)]
+
+
+def column_text(field: Field, column: Column) -> bytes:
+    """Return the JSON text of a column."""
+    kind = FieldType[field.feast_type]
+    if kind in FIXED:
+        return _number_texts(_block_of(kind, column))[0]
+    spell = _object_spelling(kind)
+    return _list_text([spell(value) for value in column.objects()])
+
+
+def _block_of(kind: FieldType, column: Column) -> Block:
+    """Return a column of a fixed type as a block of one."""
+    missing = column.is_missing()
+    gone = missing[None] if missing.any() else None
+    if kind in FLOATS:
+        return Block(kind, np.ascontiguousarray(column.values)[None], gone)
+    values = column.values if column.integers is None else column.integers
+    if gone is not None:
+        values = np.where(missing, 0, values)
+    if kind in (FieldType.INT64, FieldType.INT32) and not np.isfinite(values).all():
+        # Code of an on-demand view may divide by zero.
+        return Block(FieldType.DOUBLE, np.ascontiguousarray(column.values)[None], gone)
+    return Block(kind, values.astype(np.bool_ if kind is FieldType.BOOL else np.int64)[None], gone)
+
+
+def _number_texts(block: Block) -> list[bytes]:
+    values = block.values // _MICROSECOND if block.type is FieldType.UNIX_TIMESTAMP else block.values
+    if not values.size:
+        return [b""] * len(values)
+    # Numbers hold no bracket, so the lines of the matrix can be told apart in its text.
+    texts = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[")
+    odd = ~np.isfinite(values) if block.type in FLOATS else block.missing
+    if odd is not None and odd.any():
+        for line in np.flatnonzero(odd.any(axis=1)).tolist():
+            texts[line] = _odd_text(values[line], None if block.missing is None else block.missing[line])
+    return texts
+
+
+def _odd_text(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None) -> bytes:
+    """Return numbers of which some are missing or infinite."""
+    spelled = [value if math.isfinite(value) else _odd_number(value) for value in values.tolist()]
+    if missing is not None:
+        spelled = [None if gone else value for value, gone in zip(spelled, missing.tolist(), strict=True)]
+    return _list_text(spelled)
+
+
+def _odd_number(value: float) -> Any:
+    return None if math.isnan(value) else _infinity(value)
+
+
+def _infinity(value: float) -> str:
+    """Return an infinity as protobuf's JSON spells it."""
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def _list_text(values: list[Any]) -> bytes:
+    return orjson.dumps(values)[1:-1]
+
+
+def _text_cells(cells: Sequence[bytes | None]) -> bytes:
+    """Return UTF-8 cells as JSON texts; where nothing needs escaping, which is nearly always, they are copied."""
+    if None in cells:
+        return _list_text([None if cell is None else cell.decode() for cell in cells])
+    joined: bytes = b'","'.join(cells)  # type: ignore[arg-type]
+    if len(joined.translate(None, _ESCAPED)) != len(joined) - 2 * (len(cells) - 1):
+        return _list_text([cell.decode() for cell in cells if cell is not None])
+    return b'"%b"' % joined if cells else b""
+
+
+def _object_spelling(kind: FieldType) -> Spelling:
+    """Return how one value (or list) of a type without a fixed width is spelled; None stays None."""
+    name = kind.name
+    if not name.endswith("_LIST"):
+        return _base64_text if kind not in TEXTS else _same
+    spell = _ITEMS.get(name.removesuffix("_LIST"), _same)
+    return lambda items: None if items is None else [None if item is None else spell(item) for item in items]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _base64_text(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode("ascii")
+
+
+def _list_number(value: float) -> Any:
+    return "NaN" if math.isnan(value) else value if math.isfinite(value) else _infinity(value)
+
+
+def _list_seconds(value: Any) -> int:
+    if isinstance(value, datetime):
+        return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
+    return int(value) // _MICROSECOND
+
+
+_ITEMS: dict[str, Spelling] = {
+    "BYTES": _base64_text,
+    "UNIX_TIMESTAMP": _list_seconds,
+    "BOOL": bool,
+    "INT32": int,
+    "INT64": int,
+    "DOUBLE": _list_number,
+    "FLOAT": _list_number,
+}
+
+
+def key_text(field: Field, values: Sequence[object]) -> bytes:
+    """Return the JSON text of checked join key values."""
+    if field.type is LogicalType.BYTES:
+        values = [_base64_text(value) for value in values]  # type: ignore[arg-type]
+    return orjson.dumps(values)[1:-1]
+
+
+def time_texts(microseconds: Sequence[int]) -> list[str]:
+    """Return RFC 3339 texts with as many digits as needed (0, 3 or 6), as Feast writes them."""
+    return [time_text(at) for at in microseconds]
+
+
+@lru_cache(maxsize=8192)  # rows of one materialization share their times
+def time_text(microseconds: int) -> str:
+    """Return one time as RFC 3339 text; the epoch for times that are not known."""
+    if microseconds <= 0:
+        return EPOCH_TEXT
+    whole, rest = divmod(microseconds, _MICROSECOND)
+    try:
+        text = datetime.fromtimestamp(whole, UTC).isoformat()[:19]
+    except (ValueError, OverflowError):  # beyond year 9999
+        return EPOCH_TEXT
+    if not rest:
+        return f"{text}Z"
+    return f"{text}.{rest // 1000:03d}Z" if rest % 1000 == 0 else f"{text}.{rest:06d}Z"

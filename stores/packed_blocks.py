@@ -1,0 +1,246 @@
+"""Joint rows to blocks: all wanted features of one declared type, of whatever view, in one array operation."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from likewise.stores.packed_cells import readable_as
+from likewise.stores.packed_decode import converted
+from likewise.stores.packed_encode import Bits, Cells
+from likewise.stores.packed_features import Wanted
+from likewise.stores.packed_joint import Cell, JointLayout, JointRows, Places
+from likewise.stores.packed_schema import FIXED, FieldType, RowSchema
+
+# What the values of a block are, by declared type; every other type's are cells as stored.
+_VALUES: Final = {
+    FieldType.DOUBLE: np.float64,
+    FieldType.FLOAT: np.float64,
+    FieldType.INT64: np.int64,
+    FieldType.INT32: np.int64,
+    FieldType.BOOL: np.bool_,
+    FieldType.UNIX_TIMESTAMP: np.int64,
+}
+FLOATS: Final = (FieldType.DOUBLE, FieldType.FLOAT)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Which features of a request have one declared type.
+
+    Parameters
+    ----------
+    places
+        Their places among all features of the request, view by view.
+    """
+
+    type: FieldType
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """n values of each of k features of one type.
+
+    Parameters
+    ----------
+    values
+        (k, n) float64 (numbers with a point; NaN where missing), int64 (whole numbers; times in microseconds) or
+        bool. Types without a fixed width: k lists of n encoded cells, None where missing.
+    missing
+        (k, n) bool; None when no value is. A block of cells has none: its cells say so.
+    """
+
+    type: FieldType
+    values: Any
+    missing: Bits | None
+
+
+def groups_of(types: Iterable[FieldType]) -> tuple[Group, ...]:
+    """Return features by declared type, in the order in which types first occur."""
+    places: dict[FieldType, list[int]] = {}
+    for place, kind in enumerate(types):
+        places.setdefault(kind, []).append(place)
+    return tuple(Group(kind, tuple(found)) for kind, found in places.items())
+
+
+@dataclass(frozen=True, slots=True)
+class _Feature:
+    """A wanted feature: its view among those of the request, and its field there (None: rows do not have it)."""
+
+    view: int
+    place: int | None
+    stored: FieldType
+    declared: FieldType
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether cells are stored as the declared type has them."""
+        return self.place is not None and self.stored is self.declared
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether stored cells mean something as the declared type."""
+        if self.place is None:
+            return False
+        if self.declared in FIXED or self.stored in FIXED:
+            return self.declared in FIXED and self.stored in FIXED
+        return readable_as(self.stored, self.declared)
+
+
+def _feature(schema: RowSchema, view: int, wanted: Wanted) -> _Feature:
+    place = schema.positions.get(wanted.name)
+    stored = wanted.type if place is None else schema.fields[place].type
+    return _Feature(view, place, stored, wanted.type)
+
+
+class BlockPicker:
+    """Takes blocks out of joint rows of one layout; what follows from layout and request is worked out once.
+
+    Parameters
+    ----------
+    layout
+        Of the rows.
+    wanted
+        The features of each view.
+    """
+
+    def __init__(self, layout: JointLayout, wanted: Sequence[Sequence[Wanted]]) -> None:
+        self._layout = layout
+        features = [
+            _feature(schema, view, one)
+            for view, (schema, some) in enumerate(zip(layout.schemas, wanted, strict=True))
+            for one in some
+        ]
+        self._features = tuple(features)
+        self._views = np.array([feature.view for feature in features], np.intp)
+        self._groups = groups_of(feature.declared for feature in features)
+        self._places = tuple(self._fixed_places(group) for group in self._groups)
+        absent = np.array([not feature.is_readable for feature in features], np.bool_)
+        self._absent = absent if absent.any() else None
+        spots = [layout.null(feature.view, feature.place or 0) for feature in features]
+        # A feature that rows do not have is masked as absent, wherever its null bit would be.
+        self._null_bytes = np.array(
+            [0 if gone else spot.byte for spot, gone in zip(spots, absent, strict=True)], np.intp
+        )
+        self._null_bits = np.array([spot.bit for spot in spots], np.uint8)
+
+    def _fixed_places(self, group: Group) -> Places:
+        """Return where the cells of a group of fixed type lie; anywhere for features that need more than a look."""
+        if group.type not in FIXED:
+            return np.array([], np.intp)
+        features = [self._features[place] for place in group.places]
+        plain = [self._layout.fixed(one.view, one.place) if one.is_plain else 0 for one in features]  # type: ignore[arg-type]
+        return np.array(plain, np.intp)
+
+    def blocks(self, rows: JointRows, hidden: Bits | None) -> tuple[Block, ...]:
+        """Return one block for each declared type, as `groups_of` orders them.
+
+        Parameters
+        ----------
+        hidden
+            (n, m) bool: rows whose values count as missing (too old); None when there are none.
+        """
+        missing = self.nulls(rows)
+        if hidden is not None:
+            aged = hidden.take(self._views, axis=1)
+            missing = aged if missing is None else missing | aged
+        made = []
+        for group, places in zip(self._groups, self._places, strict=True):
+            gone = None if missing is None else _some(np.ascontiguousarray(missing[:, list(group.places)].T))
+            pick = self._fixed_block if group.type in FIXED else self._cell_block
+            made.append(pick(rows, group, places, gone))
+        return tuple(made)
+
+    def nulls(self, rows: JointRows) -> Bits | None:
+        """Return which cells are null or not there, (n, f) bool; None when all have a value."""
+        found = rows.nulls(self._null_bytes, self._null_bits) if rows.has_nulls else None
+        if self._absent is None:
+            return found
+        if found is None:
+            return np.broadcast_to(self._absent, (len(rows.words), len(self._absent)))
+        return found | self._absent
+
+    def _fixed_block(self, rows: JointRows, group: Group, places: Places, missing: Bits | None) -> Block:
+        cells = rows.fixed(group.type, places).T
+        values = _values(group.type, cells)
+        for at, place in enumerate(group.places):
+            feature = self._features[place]
+            if not feature.is_plain and feature.is_readable:
+                missing = self._convert(rows, feature, values, at, missing)
+        if missing is not None:
+            values[missing] = np.nan if group.type in FLOATS else 0
+        return Block(group.type, values, missing)
+
+    def _convert(
+        self, rows: JointRows, feature: _Feature, values: npt.NDArray[Any], at: int, missing: Bits | None
+    ) -> Bits | None:
+        """Write a feature that was retyped into its line of a block; return what is missing now."""
+        place = np.array([self._layout.fixed(feature.view, feature.place or 0)], np.intp)
+        cells = converted(Cells(rows.fixed(feature.stored, place)[:, 0]), feature.stored, feature.declared)
+        values[at] = _values(feature.declared, np.asarray(cells.values))
+        if cells.missing is None:
+            return missing
+        found = np.zeros(values.shape, np.bool_) if missing is None else missing.copy()
+        found[at] |= cells.missing
+        return found
+
+    def _cell_block(self, rows: JointRows, group: Group, _: Places, missing: Bits | None) -> Block:
+        lines: list[list[Cell]] = []
+        for at, place in enumerate(group.places):
+            feature = self._features[place]
+            if feature.place is None or not feature.is_readable:
+                lines.append([None] * len(rows.words))
+                continue
+            schema = self._layout.schemas[feature.view]
+            cells: list[Cell] = list(rows.cells(feature.view, feature.place - schema.first_variable))
+            if missing is not None:
+                for row in np.flatnonzero(missing[at]).tolist():
+                    cells[row] = None
+            lines.append(cells)
+        return Block(group.type, lines, None)
+
+
+def _some(mask: Bits) -> Bits | None:
+    return mask if mask.any() else None
+
+
+def _values(kind: FieldType, cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return stored cells as the values of a block, a new array."""
+    if kind in FLOATS:
+        # + 0.0 turns -0.0 into 0.0, as everywhere in columns.
+        numbers: npt.NDArray[np.float64] = np.add(cells, 0.0, dtype=np.float64, order="C")
+        return numbers
+    if kind is FieldType.BOOL:
+        return np.array(cells, np.bool_, order="C")
+    return np.array(cells, np.int64, order="C")
+
+
+def scattered(n: int, parts: Sequence[tuple[npt.NDArray[np.intp], tuple[Block, ...]]]) -> tuple[Block, ...]:
+    """Return blocks of n rows from blocks of some of the rows each: rows of several schemas.
+
+    Parameters
+    ----------
+    parts
+        (places of the part's rows, its blocks); together they have each row once.
+    """
+    return tuple(_scattered(n, parts, at) for at in range(len(parts[0][1])))
+
+
+def _scattered(n: int, parts: Sequence[tuple[npt.NDArray[np.intp], tuple[Block, ...]]], at: int) -> Block:
+    kind, k = parts[0][1][at].type, len(parts[0][1][at].values)
+    if kind not in FIXED:
+        lines: list[list[Cell]] = [[None] * n for _ in range(k)]
+        for places, blocks in parts:
+            for line, cells in zip(lines, blocks[at].values, strict=True):
+                for place, cell in zip(places.tolist(), cells, strict=True):
+                    line[place] = cell
+        return Block(kind, lines, None)
+    values: npt.NDArray[Any] = np.zeros((k, n), _VALUES[kind])
+    missing = np.zeros((k, n), np.bool_)
+    for places, blocks in parts:
+        values[:, places] = blocks[at].values
+        missing[:, places] = False if blocks[at].missing is None else blocks[at].missing
+    return Block(kind, values, _some(missing))

@@ -1,0 +1,221 @@
+"""One row of each of several views, side by side: one array for all of them, checked at once.
+
+What a request reads is m rows for each entity. Joined, n entities are one (n, w) array of 8-byte words, so the
+checks, times, nulls and numbers of all views are a fixed handful of array operations, whatever m is: for one entity
+they cost what those of a single view do. Where things lie is taken from each schema's own record.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import Any, Final, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from likewise.stores.packed_encode import CHECK_WORD, LOW_HALF, Bits, Times, Words, segment_checks
+from likewise.stores.packed_errors import CorruptRowError
+from likewise.stores.packed_schema import FIXED, FieldType, RowSchema, check_weights
+
+Places = npt.NDArray[np.intp]
+Cell = bytes | None
+_WORD: Final = 8
+_LENGTH: Final = 4  # bytes of a length and of a check
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a field's null bit lies in a joint row."""
+
+    byte: int
+    bit: int
+
+
+class JointLayout:
+    """Where everything lies in rows of some schemas joined in order; made once for each combination that is met.
+
+    Parameters
+    ----------
+    schemas
+        One for each view. Every row's width is a multiple of 8, so all stay aligned.
+    """
+
+    def __init__(self, schemas: Sequence[RowSchema]) -> None:
+        self.schemas = tuple(schemas)
+        self.widths = tuple(schema.width for schema in schemas)
+        self.starts = tuple(accumulate(self.widths, initial=0))[:-1]
+        self.width = sum(self.widths)
+        words = np.array(self.starts, np.intp) // _WORD
+        self.segments = words
+        self.marks: Words = np.array([schema.mark for schema in schemas], np.uint64)
+        self.checks = words + CHECK_WORD
+        self.events = words + _offset(schemas[0], "event") // _WORD
+        self.created = words + _offset(schemas[0], "created") // _WORD
+        self.weights: Words = np.concatenate([check_weights(width // _WORD) for width in self.widths])
+        self.null_bytes = _positions(
+            range(start + _offset(schema, "nulls"), start + _offset(schema, "padding"))
+            for start, schema in zip(self.starts, schemas, strict=True)
+        )
+        self.tailed = tuple(at for at, schema in enumerate(schemas) if schema.variable_count)
+        self.lengths = _positions(self._length_places(view) for view in self.tailed)
+        counts = [schemas[view].variable_count for view in self.tailed]
+        self.length_runs = np.array([0, *accumulate(counts)][:-1], np.intp)
+        self.tail_checks = _positions(
+            [(self.starts[view] + _offset(schemas[view], "tail_check")) // _LENGTH] for view in self.tailed
+        )
+        self.tailed_widths = np.array([self.widths[view] for view in self.tailed], np.int64)
+
+    def _length_places(self, view: int) -> range:
+        schema = self.schemas[view]
+        first = (self.starts[view] + _offset(schema, "lengths")) // _LENGTH
+        return range(first, first + schema.variable_count)
+
+    def fixed(self, view: int, place: int) -> int:
+        """Return where a fixed field lies, counted in cells of its own width."""
+        schema = self.schemas[view]
+        kind = schema.fields[place].type
+        start = self.starts[view] + _offset(schema, kind.name)
+        return int(start // FIXED[kind].itemsize + place - schema.groups[kind][0])
+
+    def null(self, view: int, place: int) -> Spot:
+        """Return where the null bit of a field lies."""
+        start = self.starts[view] + _offset(self.schemas[view], "nulls")
+        return Spot(start + place // 8, place % 8)
+
+
+def _offset(schema: RowSchema, name: str) -> int:
+    """Return where a field of a row's record begins, bytes."""
+    return int(schema.record.fields[name][1])  # type: ignore[index]
+
+
+def _positions(runs: Any) -> Places:
+    return np.array([place for run in runs for place in run], np.intp)
+
+
+@dataclass(frozen=True)
+class JointRows:
+    """n joint rows, checked.
+
+    Parameters
+    ----------
+    words
+        (n, w) uint64: the fixed parts of the views' rows, side by side.
+    tails
+        For each view with variable fields: the n tails.
+    lengths
+        (n, v) the lengths of all variable cells, as lists of rows.
+    """
+
+    layout: JointLayout
+    words: Words
+    tails: Sequence[Sequence[bytes]]
+    lengths: Sequence[Sequence[int]]
+
+    @property
+    def event_times(self) -> Times:
+        """Return (n, m) int64 microseconds since 1970 UTC."""
+        return self.words.view(np.int64).take(self.layout.events, axis=1)
+
+    @property
+    def created_times(self) -> Times:
+        """Return (n, m) int64 microseconds since 1970 UTC; `NO_TIME` where unknown."""
+        return self.words.view(np.int64).take(self.layout.created, axis=1)
+
+    @cached_property
+    def has_nulls(self) -> bool:
+        """Whether any cell of any row is null."""
+        return bool(self.words.view(np.uint8).take(self.layout.null_bytes, axis=1).any())
+
+    def fixed(self, kind: FieldType, places: Places) -> npt.NDArray[Any]:
+        """Return (n, k) cells of one fixed type, places as `JointLayout.fixed` gives them."""
+        return self.words.view(FIXED[kind]).take(places, axis=1)
+
+    def nulls(self, places: Places, bits: npt.NDArray[np.uint8]) -> Bits:
+        """Return (n, k) bool, the null bits at places."""
+        found = self.words.view(np.uint8).take(places, axis=1)
+        return ((found >> bits) & 1).view(np.bool_)
+
+    def cells(self, view: int, at: int) -> list[bytes]:
+        """Return the n encoded cells of a view's variable field, counted from its first; empty where null."""
+        layout = self.layout
+        tails, count = self.tails[layout.tailed.index(view)], layout.schemas[view].variable_count
+        if count == 1:
+            return list(tails)
+        first = int(layout.length_runs[layout.tailed.index(view)])
+        bounds = [(sum(row[first : first + at]), row[first + at]) for row in self.lengths]
+        return [tail[start : start + size] for tail, (start, size) in zip(tails, bounds, strict=True)]
+
+
+def join_rows(
+    layout: JointLayout, rows: Sequence[Sequence[bytes]], keys: Sequence[Sequence[bytes | None]]
+) -> JointRows | None:
+    """Return n joint rows, checked; None when some row is not of the schema that the layout has for its view.
+
+    Parameters
+    ----------
+    rows
+        n rows of each view, as stored.
+    keys
+        Where they were found, for errors.
+
+    Raises
+    ------
+    CorruptRowError
+        All rows claim to be of their schemas and one fails its check.
+    """
+    n = len(rows[0])
+    pieces = [b""] * (n * len(rows))
+    for view, (held, width) in enumerate(zip(rows, layout.widths, strict=True)):
+        pieces[view :: len(rows)] = [row[:width] for row in held]
+    joined = b"".join(pieces)
+    if len(joined) != n * layout.width:
+        return None
+    words: Words = np.frombuffer(joined, "<u8").reshape(n, layout.width // _WORD)
+    if (words.take(layout.segments, axis=1) != layout.marks).any():
+        return None
+    held_checks = words.take(layout.checks, axis=1) & LOW_HALF
+    wrong = segment_checks(words, held_checks, layout.weights, layout.segments) != held_checks
+    if wrong.any():
+        _refuse(rows, keys, wrong, "its check does not match its bytes")
+    return _with_tails(layout, words, rows, keys)
+
+
+def _with_tails(
+    layout: JointLayout, words: Words, rows: Sequence[Sequence[bytes]], keys: Sequence[Sequence[bytes | None]]
+) -> JointRows:
+    """Check sizes and tails: a row is as long as its schema and its lengths say, and its tail has its check."""
+    sizes = [list(map(len, held)) for held in rows]
+    for view in range(len(rows)):
+        if view not in layout.tailed and sizes[view].count(layout.widths[view]) != len(words):
+            _refuse_one(rows, keys, view, [size != layout.widths[view] for size in sizes[view]])
+    if not layout.tailed:
+        return JointRows(layout, words, (), ())
+    halves = words.view("<u4")
+    lengths = halves.take(layout.lengths, axis=1)
+    ends = np.add.reduceat(lengths, layout.length_runs, axis=1, dtype=np.int64) + layout.tailed_widths
+    checks = halves.take(layout.tail_checks, axis=1)
+    tails = []
+    for at, (view, end, check) in enumerate(zip(layout.tailed, ends.T.tolist(), checks.T.tolist(), strict=True)):
+        width = layout.widths[view]
+        tails.append([row[width:] for row in rows[view]])
+        if sizes[view] != end or list(map(zlib.crc32, tails[at])) != check:
+            held = zip(sizes[view], end, tails[at], check, strict=True)
+            _refuse_one(rows, keys, view, [size != stop or zlib.crc32(tail) != sum_ for size, stop, tail, sum_ in held])
+    return JointRows(layout, words, tails, lengths.tolist())
+
+
+def _refuse(
+    rows: Sequence[Sequence[bytes]], keys: Sequence[Sequence[bytes | None]], wrong: Bits, reason: str
+) -> NoReturn:
+    row, view = np.argwhere(wrong)[0].tolist()
+    raise CorruptRowError(keys[view][row] or b"", f"{reason} ({len(rows[view][row])} bytes)")
+
+
+def _refuse_one(
+    rows: Sequence[Sequence[bytes]], keys: Sequence[Sequence[bytes | None]], view: int, wrong: Sequence[bool]
+) -> NoReturn:
+    row = wrong.index(True)
+    size = len(rows[view][row])
+    raise CorruptRowError(keys[view][row] or b"", f"the check of its tail does not match its bytes ({size} bytes)")
