@@ -14,7 +14,7 @@ a row is the same bits alone as within any batch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, ClassVar, TypeAlias
@@ -30,6 +30,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Codes: TypeAlias = npt.NDArray[np.int32]
 Values: TypeAlias = Any  # Floats | Codes | tuple[Column, ...]; each kind narrows it to its own form
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
+TextLookup: TypeAlias = "Callable[[Sequence[object], int], Values | None]"
 
 
 class Form(Enum):
@@ -77,6 +78,10 @@ class FittedKind(ABC):
     # Whether output i depends on input i alone and every state array has one leading entry a field:
     # equal neighbours can then run as one array operation.
     elementwise: ClassVar[bool] = False
+
+    # For kinds of text that can: what `apply` returns for few rows of plain values, all n of the first column,
+    # then those of the next; or None where something must be counted or refused. (values, n) -> (k, n) result
+    look_up: TextLookup | None = None
 
     kind: Kind
     fields: Fields

@@ -15,11 +15,14 @@ import numpy.typing as npt
 
 from likewise.transforms.columns import Column, InputSpec
 from likewise.transforms.counters import Counters
-from likewise.transforms.kind import Fields, FittedKind, Floats, Values
+from likewise.transforms.kind import Fields, FittedKind, Floats, TextLookup, Values
+from likewise.transforms.logical_types import LogicalType
 from likewise.transforms.overflow import Overflow, OverflowCount
+from likewise.transforms.row_columns import RowColumns
 from likewise.transforms.steps import FittedSteps, OutputSpec
 
 Tensors: TypeAlias = dict[str, npt.NDArray[Any]]
+_FLOAT64 = np.dtype(np.float64)  # to compare dtypes with; with the class it takes three times as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,13 @@ class _Chain:
     side_target: _Target | None
     overflows: OverflowCount | None  # None: the results are codes
     holds_lists: bool
+    lookup: TextLookup | None  # of the first stage, where that looks plain text up
+
+    def looked_up(self, columns: Sequence[Column]) -> Values | None:
+        """Return the values after the first stage if plain values are all it needs, else None."""
+        if self.lookup is None or not isinstance(columns, RowColumns):
+            return None
+        return self.lookup(columns.texts(self.columns), columns.n)
 
     def given(self, numbers: Floats, columns: Sequence[Column]) -> Values:
         """Return the inputs of this chain."""
@@ -96,21 +106,21 @@ class Plan:
         overflow = Overflow()
         with np.errstate(over="call", invalid="ignore", call=overflow):
             for chain in self.chains:
-                given = chain.given(numbers, columns)
-                results = _run_chain(chain, given, out, tally)
+                results = _run_chain(chain, numbers, columns, out, tally)
                 if overflow.seen or chain.holds_lists:
                     overflow.seen = False
-                    chain.count_overflows(given, results, tally)
+                    chain.count_overflows(chain.given(numbers, columns), results, tally)
 
     def _count_missing(self, numbers: Floats, columns: Sequence[Column], tally: Counters) -> None:
         finite = np.isfinite(numbers)
         if not finite.all():
             _count_unusual(numbers, ~finite, self.number_names, tally)
-        for spec, column in zip(self.column_inputs, columns, strict=True):
+        for at in columns.with_missing() if isinstance(columns, RowColumns) else range(len(columns)):
+            column = columns[at]
             if column.missing is not None or column.type.is_numeric:
                 count = int(np.count_nonzero(column.is_missing()))
                 if count:
-                    tally.add(spec.name, "missing", count)
+                    tally.add(self.column_inputs[at].name, "missing", count)
 
 
 def _count_unusual(numbers: Floats, unusual: npt.NDArray[np.bool_], names: Sequence[str], tally: Counters) -> None:
@@ -124,8 +134,14 @@ def _count_unusual(numbers: Floats, unusual: npt.NDArray[np.bool_], names: Seque
             tally.add(names[at], "out_of_range", infinite)
 
 
-def _run_chain(chain: _Chain, given: Values, out: Tensors, tally: Counters | None) -> Values:
-    values, sides = run_stages(chain.stages, given, tally)
+def _run_chain(
+    chain: _Chain, numbers: Floats, columns: Sequence[Column], out: Tensors, tally: Counters | None
+) -> Values:
+    values = chain.looked_up(columns)
+    if values is None:
+        values, sides = run_stages(chain.stages, chain.given(numbers, columns), tally)
+    else:
+        values, sides = run_stages(chain.stages[1:], values, tally)
     for target in chain.targets:
         if target.columns is None:
             out[target.output][:] = values[target.rows][0]
@@ -152,7 +168,7 @@ def shaped(values: Values, fields: Fields, *, numbers: bool) -> Values:
     if numbers:
         if isinstance(values, tuple):
             return np.array([column.values for column in values], dtype=np.float64)
-        return values if values.dtype == np.float64 else values.astype(np.float64)
+        return values if values.dtype == _FLOAT64 else values.astype(np.float64)
     if isinstance(values, tuple):
         return values
     as_numbers = values.astype(np.float64, copy=False)
@@ -277,7 +293,8 @@ def _bound(chain: _Located, number_names: dict[str, int], column_names: dict[str
         columns = tuple(column_names[f.source] for f in chain.fields)
     stages = stages_of(chain.kinds, chain.fields)
     lists = any(f.type.is_list for f in chain.fields)
-    return _Chain(numbers, columns, stages, chain.targets, chain.side_target, _overflows(chain), lists)
+    lookup = stages[0].kind.look_up if stages and all(f.type is LogicalType.TEXT for f in chain.fields) else None
+    return _Chain(numbers, columns, stages, chain.targets, chain.side_target, _overflows(chain), lists, lookup)
 
 
 def _overflows(chain: _Located) -> OverflowCount | None:

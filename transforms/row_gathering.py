@@ -16,6 +16,7 @@ from likewise.transforms.kind import Floats
 from likewise.transforms.logical_types import LogicalType
 from likewise.transforms.plan import Plan
 from likewise.transforms.python_values import PLAIN_NUMBERS, PLAIN_TEXTS, numbers_from_values
+from likewise.transforms.row_columns import RowColumns
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -25,10 +26,11 @@ class RowGathering:
     """Which inputs of a plan are numbers, which text and which anything else."""
 
     numbers: tuple[InputSpec, ...]
+    number_names: tuple[str, ...]
     only_numbers: bool
     others: tuple[InputSpec, ...]
-    texts: tuple[str, ...]
-    text_at: tuple[int, ...]
+    text_names: tuple[str, ...]
+    text_places: tuple[int, ...]
     rest: tuple[tuple[int, InputSpec], ...]
 
     @classmethod
@@ -37,13 +39,14 @@ class RowGathering:
         by_name = {spec.name: spec for spec in inputs}
         numbers = tuple(by_name[name] for name in plan.number_names)
         others = plan.column_inputs
-        texts = [(at, spec) for at, spec in enumerate(others) if spec.type is LogicalType.TEXT]
+        texts = [at for at, spec in enumerate(others) if spec.type is LogicalType.TEXT]
         return cls(
             numbers,
+            plan.number_names,
             all(spec.type is LogicalType.NUMBER for spec in numbers),
             others,
-            tuple(spec.name for _, spec in texts),
-            tuple(at for at, _ in texts),
+            tuple(others[at].name for at in texts),
+            tuple(texts.index(at) if at in texts else -1 for at in range(len(others))),
             tuple((at, spec) for at, spec in enumerate(others) if spec.type is not LogicalType.TEXT),
         )
 
@@ -57,27 +60,19 @@ class RowGathering:
     def matrix(self, rows: Rows) -> Floats:
         """Return the (k, n) matrix of numbers."""
         if self.only_numbers:
-            flat = _flat(rows, [spec.name for spec in self.numbers])
+            flat = _flat(rows, self.number_names)
             if flat is not None and PLAIN_NUMBERS.issuperset(map(type, flat)):
                 return numbers_from_values("a column", flat).reshape(len(self.numbers), len(rows))
         columns = [column_from_values(s.name, values_of(rows, s.name), s.type) for s in self.numbers]
         return np.array([c.values for c in columns], dtype=np.float64).reshape(len(columns), len(rows))
 
-    def columns(self, rows: Rows) -> list[Column]:
+    def columns(self, rows: Rows) -> Sequence[Column]:
         """Return the plan's columns."""
-        flat = _flat(rows, self.texts)
+        flat = _flat(rows, self.text_names)
         if flat is None or not PLAIN_TEXTS.issuperset(map(type, flat)):
             return [column_from_values(s.name, values_of(rows, s.name), s.type) for s in self.others]
-        held = np.empty(len(flat), dtype=object)
-        held[:] = flat
-        table = held.reshape(len(self.texts), len(rows))
-        absent = np.array([v is None for v in flat]).reshape(table.shape) if None in flat else None
-        columns: list[Column] = [None] * len(self.others)  # type: ignore[list-item]
-        for place, at in enumerate(self.text_at):
-            columns[at] = Column(LogicalType.TEXT, table[place], None if absent is None else absent[place])
-        for at, spec in self.rest:
-            columns[at] = column_from_values(spec.name, values_of(rows, spec.name), spec.type)
-        return columns
+        rest = {at: column_from_values(spec.name, values_of(rows, spec.name), spec.type) for at, spec in self.rest}
+        return RowColumns(flat, self.text_places, rest, len(rows))
 
 
 def _flat(rows: Rows, names: Sequence[str]) -> list[object] | None:

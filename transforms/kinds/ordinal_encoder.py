@@ -111,13 +111,23 @@ class FittedOrdinalEncoder(FittedKind):
     def apply(self, values: tuple[Column, ...], tally: Counters | None) -> Codes:
         """Return (k, n) codes."""
         if len(values[0]) <= _FEW:
-            few = [[get(v, -1) for v in c.objects()] for get, c in zip(self.code_of, values, strict=True)]
-            if not any(-1 in row for row in few):
-                return np.array(few, dtype=np.int32)
+            few = self.look_up([v for column in values for v in column.objects()], len(values[0]))
+            if few is not None:
+                return few
         codes = np.empty((len(values), len(values[0])), np.int32)
         for out, column, vocabulary, plan in zip(codes, values, self.vocabularies, self.plans, strict=True):
             out[:] = plan.codes(vocabulary.places(column), tally, column)
         return codes
+
+    def look_up(self, values: Sequence[object], n: int) -> Codes | None:
+        """Return the (k, n) codes of plain values, or None if one is unseen or refused, or if there are many."""
+        if n == 1:
+            codes = [get(v, -1) for get, v in zip(self.code_of, values, strict=True)]
+        elif n <= _FEW:
+            codes = [get(v, -1) for at, get in enumerate(self.code_of) for v in values[at * n : (at + 1) * n]]
+        else:
+            return None
+        return None if -1 in codes else np.array(codes, dtype=np.int32).reshape(-1, n)
 
     def inverse(self, values: Codes) -> tuple[Column, ...]:
         """Return the categories; missing for the codes of missing and oov."""
