@@ -93,21 +93,22 @@ def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | Non
         redoc_url=None,
     )
     edge = Edge(Access(settings), metrics, settings.limits.inflight, worker.observers())
-    for router in _routers(worker, edge):
+    # Its own thread: a probe that waits for a lost store must not hold up answers.
+    health = HealthRoutes(resident, _store_answers(parts.catalog), metrics, OffLoop(threads=1))
+    for router in _routers(worker, edge, health):
         # Flat, not nested by `include_router`: a nested router is matched route by route for every request.
         app.router.routes.extend(router.routes)
     add_docs_page(app)
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(Exception, _unexpected)
     app.state.resident, app.state.access, app.state.metrics = resident, edge.access, metrics
+    app.state.readiness = health.readiness
     return app
 
 
-def _routers(worker: _Worker, edge: Edge) -> list[APIRouter]:
+def _routers(worker: _Worker, edge: Edge, health: HealthRoutes) -> list[APIRouter]:
     parts, limits = worker.parts, worker.settings.limits
     predictions = Predictions(worker.resident, worker.reads, worker.work, limits, worker.log)
-    # Its own thread: a probe that waits for a lost store must not hold up answers.
-    health = HealthRoutes(worker.resident, _store_answers(parts.catalog), worker.metrics, OffLoop(threads=1))
     routers = [health.router(edge)]
     # Hot paths first: routes are tried in order.
     if "predict" in worker.settings.roles:

@@ -58,14 +58,18 @@ class HealthRoutes:
 
     async def ready(self, _: Request) -> Response:
         """Say whether every release is loaded and proved, and whether the store answers."""
-        store = await self.work(self.store_answers)
+        document = await self.work(self.readiness)
+        return Response(orjson.dumps(document), 200 if document["status"] == "ready" else 503, media_type=JSON)
+
+    def readiness(self) -> dict[str, Any]:
+        """Return what `/health/ready` says (blocking: the store is asked)."""
+        store = self.store_answers()
         is_ready = store and self.resident.is_ready
-        document = {
+        return {
             "status": "ready" if is_ready else "not ready",
             "online_store": "answers" if store else "does not answer",
             "releases": {slot.reference: _slot(slot) for slot in self.resident.slots},
         }
-        return Response(orjson.dumps(document), 200 if is_ready else 503, media_type=JSON)
 
     async def scrape(self, _: Request) -> Response:
         """Return Prometheus metrics."""

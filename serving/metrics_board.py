@@ -24,8 +24,27 @@ class MetricsBoard:
     def render(self, own: bytes) -> bytes:
         """Return the metrics of all workers; this one's are given, the others' are at most a poll old."""
         mine = f"{os.getpid()}.prom"
-        others = [path.read_text() for path in sorted(self._folder.glob("*.prom")) if path.name != mine]
+        others = [_left(path) for path in sorted(self._folder.glob("*.prom")) if path.name != mine]
         return merged([own.decode(), *others]).encode() if others else own
+
+
+def _left(path: Path) -> str:
+    """Return what a worker left; of one that has ended what it counted, not the state that it was in."""
+    text = path.read_text()
+    if _is_alive(int(path.stem)):
+        return text
+    gauges = {family.name for family in text_string_to_metric_families(text) if family.type == "gauge"}
+    return "".join(line for line in text.splitlines(keepends=True) if line.split("{")[0].split(" ")[0] not in gauges)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def merged(texts: Iterable[str]) -> str:

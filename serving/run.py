@@ -1,42 +1,46 @@
 """Runs the server: one process or several, a clear line when it is ready, a graceful end."""
 
+import asyncio
 import contextlib
 import gc
-import json
 import logging
+import os
 import signal
 import socket
-import sys
 import tempfile
-import threading
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
+from likewise.serving.announcement import Announcement, report_when_ready
 from likewise.serving.app import build_app
 from likewise.serving.errors import SettingsError
 from likewise.serving.metrics_board import MetricsBoard
 from likewise.serving.open_parts import open_parts
-from likewise.serving.prefork import Workers
+from likewise.serving.prefork import Tell, Workers, hangup_reloads
+from likewise.serving.redaction import redactor_of
 from likewise.serving.settings import ServingSettings
+from likewise.serving.structured_logs import configure_logging
+from likewise.serving.tls import ServerTls
+from likewise.serving.tokens import tokens_of
+from likewise.transforms.errors import LikewiseError
 from likewise.transforms.registry import Registry
 
-GRACE_SECONDS = 10
 BACKLOG = 2048
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-_NOT_READY_AFTER_SECONDS = 30.0
+# What a worker may take to end beyond the requests under way: logs and spans are written out.
+CLOSING_SECONDS = 5
 
 logger = logging.getLogger(__name__)
 
 
 def run(settings: ServingSettings) -> None:
     """Serve until SIGINT or SIGTERM; requests under way are answered first.
+
+    At SIGHUP (not at a terminal) certificates and files of tokens are read again: one process does so in place,
+    several workers are replaced one by one, each when its successor is ready.
 
     Parameters
     ----------
@@ -48,36 +52,86 @@ def run(settings: ServingSettings) -> None:
     LikewiseError
         The repository, the registry or a release can't be used; nothing was served.
     """
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    logging.getLogger("feast").setLevel(logging.WARNING)  # it tells of every look at its registry
+    configure_logging(settings.log.format, redactor_of(settings, os.environ))
+    _check_files(settings)
     _check_releases(settings)
     with _listen(settings) as listener:
-        announcement = _Announcement(_url(settings, listener))
+        announcement = Announcement(_url(settings, listener), settings.log.format)
         if settings.workers == 1:
-            app = _app(settings)
-            threading.Thread(target=announcement.keep_looking, daemon=True).start()
-            _serve(app, listener)
+            _serve(settings, listener, announcement.tell)
             return
         _check_repository(settings)
         gc.freeze()  # collections in workers then leave the pages that they share alone
         listener.listen(BACKLOG)
         with tempfile.TemporaryDirectory(prefix="likewise-metrics-") as folder:
             board = MetricsBoard(Path(folder))
-            workers = Workers(settings.workers, lambda: _serve(_app(settings, board), listener), GRACE_SECONDS + 5)
-            workers.run(announcement.look)
+            end_seconds = settings.drain_seconds + CLOSING_SECONDS
+            Workers(settings.workers, lambda tell: _serve(settings, listener, tell, board), end_seconds).run(
+                announcement.tell
+            )
 
 
-def _serve(app: FastAPI, listener: socket.socket) -> None:
-    _Server(_config(app)).run(sockets=[listener])
+def _serve(settings: ServingSettings, listener: socket.socket, tell: Tell, board: MetricsBoard | None = None) -> None:
+    tls = ServerTls(settings.tls) if settings.tls else None
+    app = _app(settings, board)
+    if tls is not None:
+        app.state.metrics.certificate_expires.set(tls.expires.timestamp())
+    # Of several workers each is replaced as a whole; one alone must change in place.
+    server = _Server(_config(app, settings, tls), _reload(app, tls) if board is None else None)
+    report_when_ready(lambda: app.state.readiness() if server.started else None, tell)
+    server.run(sockets=[listener, *(listener.dup() for _ in range(31))])
+
+
+def _reload(app: FastAPI, tls: ServerTls | None) -> Callable[[], None]:
+    """Return what SIGHUP does to a server of one process."""
+
+    def reload() -> None:
+        try:
+            app.state.access.reload()
+            if tls is not None:
+                tls.reload()
+                app.state.metrics.certificate_expires.set(tls.expires.timestamp())
+        except LikewiseError as error:
+            logger.error("reload given up, what served before goes on: %s", error)
+        else:
+            logger.info("reload done: files of tokens and certificates are read again")
+
+    return reload
 
 
 class _Server(uvicorn.Server):
-    """A server that returns after a graceful end; uvicorn's raises the signal again, which ends the process."""
+    """A server that returns after a graceful end; uvicorn's raises the signal again, which ends the process.
+
+    Parameters
+    ----------
+    config
+        Uvicorn's.
+    reload
+        What SIGHUP does (blocking); None: nothing.
+    """
+
+    def __init__(self, config: uvicorn.Config, reload: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._reload = reload
+        self._is_reload_wanted = False
+
+    async def on_tick(self, counter: int) -> bool:
+        """Reload when asked to; uvicorn calls this ten times a second."""
+        if self._is_reload_wanted and self._reload is not None:
+            self._is_reload_wanted = False
+            await asyncio.to_thread(self._reload)
+        return await super().on_tick(counter)
+
+    def _hang_up(self, _: int, __: FrameType | None) -> None:
+        self._is_reload_wanted = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Handle SIGINT and SIGTERM while serving; put back what was there before."""
         before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        if self._reload is not None:
+            hang_up = self._hang_up if hangup_reloads() else self.handle_exit
+            before[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
         try:
             yield
         finally:
@@ -93,7 +147,7 @@ def _app(settings: ServingSettings, board: MetricsBoard | None = None) -> FastAP
     return app
 
 
-def _config(app: FastAPI) -> uvicorn.Config:
+def _config(app: FastAPI, settings: ServingSettings, tls: ServerTls | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
@@ -105,9 +159,17 @@ def _config(app: FastAPI) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         date_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=settings.drain_seconds,
+        ssl_context_factory=None if tls is None else lambda *_: tls.context,
         backlog=BACKLOG,
     )
+
+
+def _check_files(settings: ServingSettings) -> None:
+    """Refuse certificates and files of tokens that can't be used while the caller still listens."""
+    tokens_of(settings.tokens)
+    if settings.tls is not None:
+        ServerTls(settings.tls)
 
 
 def _check_releases(settings: ServingSettings) -> None:
@@ -139,52 +201,5 @@ def _listen(settings: ServingSettings) -> socket.socket:
 
 def _url(settings: ServingSettings, listener: socket.socket) -> str:
     host = settings.host if settings.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104  compared, not bound
-    return (
-        f"http://[{host}]:{listener.getsockname()[1]}" if ":" in host else f"http://{host}:{listener.getsockname()[1]}"
-    )
-
-
-class _Announcement:
-    """Prints one line when the server is ready, and why it is not when that takes long."""
-
-    def __init__(self, address: str) -> None:
-        self._address, self._started = address, time.monotonic()
-        self._is_ready = self._told = False
-
-    def look(self) -> None:
-        """Look once."""
-        if self._is_ready:
-            return
-        state = _readiness(self._address)
-        self._is_ready = state.get("status") == "ready"
-        if self._is_ready:
-            answers = [slot["answers_with"] for slot in state["releases"].values()]
-            what = f"release {', '.join(answers)}" if answers else "features"
-            _say(f"Likewise serves {what} on {self._address} (try {self._address}/docs)")
-        elif state and not self._told and time.monotonic() - self._started > _NOT_READY_AFTER_SECONDS:
-            self._told = True
-            _say(f"Likewise listens on {self._address} but is not ready: {json.dumps(state)}")
-
-    def keep_looking(self) -> None:
-        """Look until the server is ready."""
-        while not self._is_ready:
-            self.look()
-            time.sleep(0.1)
-
-
-def _readiness(address: str) -> dict[str, Any]:
-    try:
-        with urllib.request.urlopen(f"{address}/health/ready", timeout=1) as answer:  # noqa: S310  our own address
-            found: dict[str, Any] = json.load(answer)
-        return found
-    except urllib.error.HTTPError as error:
-        with error:
-            refused: dict[str, Any] = json.load(error)
-        return refused
-    except (OSError, ValueError):
-        return {}
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    scheme = "http" if settings.tls is None else "https"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
