@@ -159,12 +159,14 @@ def sin_cos_of_turns(turns: Floats) -> tuple[Floats, Floats]:
     return np.where(q >= 2, -first, first) + 0.0, np.where((q == 1) | (q == 2), -second, second) + 0.0
 
 
-def _quantile_in_centre(q: FloatOrArray) -> FloatOrArray:
+def quantile_in_centre(q: FloatOrArray) -> FloatOrArray:
+    """Return the normal quantile of 0.5 + q for |q| <= 0.425."""
     r = 0.180625 - q * q
     return q * _polynomial(r, _CENTRE_OVER) / _polynomial(r, _CENTRE_UNDER)
 
 
-def _quantile_in_tail(root: FloatOrArray) -> FloatOrArray:
+def quantile_in_tail(root: FloatOrArray) -> FloatOrArray:
+    """Return the size of the normal quantile of a share p outside, for root = sqrt(-log(min(p, 1 - p)))."""
     r = root - 1.6
     return _polynomial(r, _TAIL_OVER) / _polynomial(r, _TAIL_UNDER)
 
@@ -173,10 +175,10 @@ def normal_quantile_of_float(p: float) -> float:
     """Return what `normal_quantile` returns, for one float, without numpy's call overhead."""
     q = p - 0.5
     if abs(q) <= _CENTRE:
-        return _quantile_in_centre(q)
+        return quantile_in_centre(q)
     if p != p:
         return p
-    tail = _quantile_in_tail(math.sqrt(-_log_of_float(p if q < 0.0 else 1.0 - p)))
+    tail = quantile_in_tail(math.sqrt(-_log_of_float(p if q < 0.0 else 1.0 - p)))
     return -tail if q < 0.0 else tail
 
 
@@ -189,10 +191,10 @@ def normal_quantile(p: Floats) -> Floats:
         (n,) float64.
     """
     q = p - 0.5
-    result = _quantile_in_centre(q)
+    result = quantile_in_centre(q)
     outside = np.flatnonzero(np.abs(q) > _CENTRE)
     if len(outside):
         side, q = p[outside], q[outside]
-        tail = _quantile_in_tail(np.sqrt(-log(np.where(q < 0.0, side, 1.0 - side))))
+        tail = quantile_in_tail(np.sqrt(-log(np.where(q < 0.0, side, 1.0 - side))))
         result[outside] = np.where(q < 0.0, -tail, tail)
     return result

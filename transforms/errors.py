@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 
 class LikewiseError(Exception):
@@ -195,12 +196,30 @@ class GoldenMismatchError(LikewiseError):
         )
 
 
-class ExportUnavailableError(LikewiseError):
-    """A kind has no form in the format asked for."""
+@dataclass(frozen=True, slots=True)
+class UnavailableStep:
+    """A step without a form in an export's target: its kind, the output and input columns it works on, and why."""
 
-    def __init__(self, kind: str, target: str, why: str) -> None:
-        self.kind, self.target, self.why = kind, target, why
-        super().__init__(f"kind {kind!r} cannot be exported to {target}: {why}.")
+    kind: str
+    output: str
+    columns: tuple[str, ...]
+    why: str
+
+
+class ExportUnavailableError(LikewiseError):
+    """Steps of a transform have no form in the target asked for; all of them are named."""
+
+    def __init__(self, steps: Sequence[UnavailableStep], target: str) -> None:
+        self.steps, self.target = tuple(steps), target
+        named = [
+            f"kind {step.kind!r} in output {step.output!r} (columns {listing(step.columns, 6)}): {step.why}"
+            for step in self.steps
+        ]
+        super().__init__(
+            f"this transform cannot be exported to {target}; nothing was written. "
+            + "; ".join(named)
+            + ". Publish a transform without these steps for the export, or serve this one."
+        )
 
 
 class AdoptionError(LikewiseError):

@@ -31,11 +31,12 @@ _ODD_VALUES: dict[LogicalType, tuple[Any, ...]] = {
 
 def odd_rows(inputs: Sequence[InputSpec]) -> list[list[Any]]:
     """Return rows of values that break naive code: all missing, then each type's odd values together."""
-    choices = [_odd_values(spec.type) for spec in inputs]
+    choices = [odd_values(spec.type) for spec in inputs]
     return [[c[at % len(c)] for c in choices] for at in range(max(map(len, choices), default=0))]
 
 
-def _odd_values(logical: LogicalType) -> tuple[Any, ...]:
+def odd_values(logical: LogicalType) -> tuple[Any, ...]:
+    """Return values of a type that break naive code, a missing one among them."""
     if not logical.is_list:
         return _ODD_VALUES[logical]
     return (None, [], list(_ODD_VALUES[logical.element]), [None])

@@ -31,7 +31,7 @@ from likewise.transforms.policies import KEEP_OR_ERROR, KeepOrError, check_missi
 from likewise.transforms.ragged import join, split
 
 # scikit-learn's bound: a normal output lies within +-5.199, the quantiles of 1e-7 and 1 - 1e-7.
-_BOUND = 1e-7
+SHARE_BOUND = 1e-7
 # Below this many values Python's bisect beats the overhead of array calls (measured 2026-11).
 _FEW = 24
 
@@ -195,7 +195,7 @@ class FittedQuantileTransformer(FittedKind):
         result = np.empty_like(values)
         for row, table, out in zip(values, self.tables, result, strict=True):
             share = table.shares(row)
-            out[:] = normal_quantile(np.minimum(np.maximum(share, _BOUND), 1.0 - _BOUND)) if normal else share
+            out[:] = normal_quantile(np.minimum(np.maximum(share, SHARE_BOUND), 1.0 - SHARE_BOUND)) if normal else share
         return result
 
     def inverse(self, values: Floats) -> Floats:
@@ -217,4 +217,4 @@ def _share(share: float) -> float:
 
 
 def _normal_of_share(share: float) -> float:
-    return normal_quantile_of_float(min(max(share, _BOUND), 1.0 - _BOUND)) if share == share else share
+    return normal_quantile_of_float(min(max(share, SHARE_BOUND), 1.0 - SHARE_BOUND)) if share == share else share

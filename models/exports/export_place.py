@@ -1,0 +1,34 @@
+"""Where an export goes: written beside its place, proved there, then moved in one step; nothing foreign is replaced."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from likewise.models.exports.errors import ExportPathError
+
+
+def check_place(path: Path, is_ours: Callable[[Path], bool], what: str) -> None:
+    """Raise ExportPathError unless `path` is free, an empty folder, or holds an earlier export."""
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if path.exists() and not is_ours(path):
+        raise ExportPathError(path, f"something that is no {what} export of ours")
+
+
+@contextmanager
+def draft_beside(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; moved there when the block ends well, removed when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
+        draft = Path(folder) / path.name
+        yield draft
+        earlier = Path(folder) / "earlier"
+        if path.exists() and draft.is_dir():
+            path.rename(earlier)
+        draft.replace(path)
+        if earlier.exists():
+            shutil.rmtree(earlier)
