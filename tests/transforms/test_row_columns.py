@@ -51,14 +51,15 @@ FITTED = fitted()
 
 @pytest.mark.parametrize("size", [1, 2, 3, 16, 17, 23])
 def test_rows_give_what_their_table_gives(size: int) -> None:
-    """Rows one by one and in batches of any size: the same bits and the same counts as their table."""
+    """Rows one by one and in batches of any size: the bits and the counts of a table that holds them and many more."""
     rows = [*ODD, *ROWS]
+    by_table, by_rows = Counters(), Counters()
+    expected = FITTED.apply(pa.Table.from_pylist(rows * 50, SCHEMA), by_table)
     for start in range(0, len(rows), size):
-        piece = rows[start : start + size]
-        by_rows, by_table = Counters(), Counters()
-        table = pa.Table.from_pylist(piece, SCHEMA)
-        assert_same_bits(FITTED.apply_rows(piece, by_rows), FITTED.apply(table, by_table), f"rows from {start}")
-        assert list(by_rows) == list(by_table)
+        piece = slice(start, start + size)
+        of_piece = {name: tensor[: len(rows)][piece] for name, tensor in expected.items()}
+        assert_same_bits(FITTED.apply_rows(rows[piece], by_rows), of_piece, f"rows from {start}")
+    assert [(key, count * 50) for key, count in by_rows] == list(by_table)
 
 
 @pytest.mark.parametrize(
