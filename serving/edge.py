@@ -14,6 +14,7 @@ from likewise.serving.metrics import Metrics
 from likewise.serving.observing import Handler, Observer, request_id, trace_ids
 from likewise.serving.problems import problem_response, unexpected_response
 from likewise.serving.tokens import Access
+from likewise.serving.turns import Turns
 from likewise.transforms.errors import LikewiseError
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Edge:
         self.access, self.metrics, self._observers = access, metrics, tuple(observers)
         self._limit = inflight_limit
         self._inflight = 0
+        self._turns = Turns()
 
     def around(self, name: str, handler: Handler, *, guard: str, answer: ErrorAnswer) -> Handler:
         """Return a handler with access checked, load shed, errors answered and time measured.
@@ -52,7 +54,7 @@ class Edge:
             started = time.perf_counter()
             self._inflight += 1
             try:
-                if self._inflight > self._limit and guard != "open":
+                if guard != "open" and (self._inflight > self._limit or not self._turns.takes_another(started)):
                     raise OverloadedError(self._limit)
                 if check is not None:
                     check(request)
