@@ -30,7 +30,9 @@ class Settings:
     clock
         `wall` or an ISO instant with its zone (`LIKEWISE_CLOCK`).
     token
-        Bearer token that guards writes of the HTTP service (`LIKEWISE_TOKEN`).
+        Bearer token that guards writes of the HTTP service (`LIKEWISE_TOKEN`; several: separated by commas).
+    read_token
+        Bearer token that may only read; if set, reads need one (`LIKEWISE_READ_TOKEN`; several likewise).
     """
 
     home: Path
@@ -40,11 +42,13 @@ class Settings:
     redis_url: str | None
     clock: str
     token: str | None
+    read_token: str | None = None
 
     def describe(self) -> dict[str, str]:
         """Return every setting as text, with secrets masked."""
         shown = {field.name: getattr(self, field.name) for field in fields(self)}
-        shown["token"] = "set (hidden)" if self.token else "none"
+        for name in ("token", "read_token"):
+            shown[name] = "set (hidden)" if getattr(self, name) else "none"
         shown["registry"] = masked(self.registry)
         shown["redis_url"] = masked(self.redis_url) if self.redis_url else "embedded"
         return {name: str(value) for name, value in shown.items()}
@@ -69,4 +73,5 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         redis_url=environ.get("REDIS_URL") or None,
         clock=clock,
         token=environ.get("LIKEWISE_TOKEN") or None,
+        read_token=environ.get("LIKEWISE_READ_TOKEN") or None,
     )
