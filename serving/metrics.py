@@ -37,53 +37,41 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
-        self._requests = Counter(
-            "likewise_requests", "Answers by route and status.", ["route", "status"], registry=self.registry
+        self._requests = self._counter("likewise_requests", "Answers by route and status.", "route", "status")
+        self._rows = self._counter("likewise_rows", "Rows of requests by route.", "route")
+        self._statuses = self._counter(
+            "likewise_row_statuses", "Rows of stored views by status (PRESENT is not counted).", "view", "status"
         )
-        self._rows = Counter("likewise_rows", "Rows answered.", ["route"], registry=self.registry)
-        self._statuses = Counter(
-            "likewise_row_statuses",
-            "Rows of stored views by status (PRESENT is not counted).",
-            ["view", "status"],
-            registry=self.registry,
+        self.defaults = self._counter(
+            "likewise_default_answers", "Answers made without the store (on_trouble=defaults)."
         )
-        self.defaults = Counter(
-            "likewise_default_answers", "Answers made without the store (on_trouble=defaults).", registry=self.registry
+        self.log_lost = self._counter("likewise_request_log_lost", "Answers that the request log could not keep.")
+        self.lines_lost = self._counter(
+            "likewise_log_lines_lost", "Log lines of requests that were not written: the log's reader is too slow."
         )
-        self.log_lost = Counter(
-            "likewise_request_log_lost", "Answers that the request log could not keep.", registry=self.registry
+        self.spans_lost = self._counter(
+            "likewise_trace_spans_lost", "Spans not sent: the queue was full, or the collector did not take them."
         )
-        self.lines_lost = Counter(
-            "likewise_log_lines_lost",
-            "Log lines of requests that were not written: the log's reader is too slow.",
-            registry=self.registry,
-        )
-        self.spans_lost = Counter(
-            "likewise_trace_spans_lost",
-            "Spans that were not sent: the queue was full, or the collector did not take them.",
-            registry=self.registry,
-        )
-        self.certificate_expires = Gauge(
-            "likewise_tls_certificate_expires_timestamp_seconds",
-            "When the certificate that is served ends, seconds since 1970; 0 without TLS.",
-            registry=self.registry,
-        )
-        self.swaps = Counter("likewise_release_swaps", "Releases swapped in.", ["reference"], registry=self.registry)
-        self.version = Gauge(
-            "likewise_release_version", "Version that answers for a reference.", ["reference"], registry=self.registry
-        )
-        self.definitions_moved = Gauge(
+        self.swaps = self._counter("likewise_release_swaps", "Releases swapped in.", "reference")
+        self.version = self._gauge("likewise_release_version", "Version that answers for a reference.", "reference")
+        self.definitions_moved = self._gauge(
             "likewise_definitions_moved",
             "Parts of the feature definitions that are no longer as the release pinned them.",
-            ["reference"],
-            registry=self.registry,
+            "reference",
         )
-        self.refused = Gauge(
-            "likewise_release_refused",
-            "1 while a reference names a release that did not load here.",
-            ["reference"],
-            registry=self.registry,
+        self.refused = self._gauge(
+            "likewise_release_refused", "1 while a reference names a release that did not load here.", "reference"
         )
+        self.certificate_expires = self._gauge(
+            "likewise_tls_certificate_expires_timestamp_seconds",
+            "When the certificate that is served ends, seconds since 1970; 0 without TLS.",
+        )
+
+    def _counter(self, name: str, told: str, *labels: str) -> Counter:
+        return Counter(name, told, labels, registry=self.registry)
+
+    def _gauge(self, name: str, told: str, *labels: str) -> Gauge:
+        return Gauge(name, told, labels, registry=self.registry)
 
     def route(self, name: str) -> "RouteMetrics":
         """Return what a route counts with."""
