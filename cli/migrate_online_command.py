@@ -59,7 +59,7 @@ def migrate_online(
     with steps.step(action.value[0]) as step:
         reports = run(action, migration.reversed() if reverse else migration, views, step)
         total = sum(report.rows for report in reports)
-        step.outcome = f"{total:,} rows of {len(reports)} views"
+        step.outcome = f"{total:,} rows of {len(reports)} view{'' if len(reports) == 1 else 's'}"
     print_reports(steps.console, action, reports)
     steps.console.print(conclusion(action, reports, reverse=reverse), soft_wrap=True)
     raise typer.Exit(0 if all(report.is_complete for report in reports) else 1)
