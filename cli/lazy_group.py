@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "verify": ("verify_command", "Prove a release on this machine, ahead of a roll-out."),
     "predict": ("predict_command", "Score a Parquet file by the code that serves."),
     "replay": ("replay_command", "Compute a logged answer again and name the first stage that differs."),
+    "export": ("export_command", "A transform as a Keras model or as SQL, proved before it is written."),
     "down": ("down_command", "Stop the embedded Redis server."),
 }
 

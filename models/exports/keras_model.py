@@ -41,11 +41,14 @@ def preprocessing_model(fitted: FittedTransform) -> Any:
 
 
 def composed_model(preprocessing: Any, classifier: Any, output: str) -> Any:
-    """Return one `keras.Model` from raw columns to the prediction, named `output`."""
+    """Return one `keras.Model` from raw columns to the prediction (n,), named `output`."""
     keras = import_keras()
     tensors = preprocessing(preprocessing.input)
-    prediction = classifier({name: tensors[name] for name in classifier.input})
-    return keras.Model(preprocessing.input, {output: prediction}, name="raw_columns_to_prediction")
+    # A release's model was saved with its inputs in a list; their names are those of the tensors.
+    prediction = classifier([tensors[given.name] for given in classifier.inputs])
+    single = prediction[0] if isinstance(prediction, (list, tuple)) else prediction
+    named = {output: keras.ops.reshape(single, (-1,))}
+    return keras.Model(preprocessing.input, named, name="raw_columns_to_prediction")
 
 
 def _inputs(keras: Any, fed: Sequence[FedInput]) -> dict[str, Any]:
