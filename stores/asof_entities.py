@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from likewise.stores.asof_paths import parquet_files, resolve
+from likewise.stores.asof_paths import is_url, parquet_files, resolve
 from likewise.stores.asof_session import Session, literal
 from likewise.stores.asof_times import Unit, as_utc, integers, unit_of, utc_type
 from likewise.stores.errors import EntityFrameError
@@ -76,6 +77,23 @@ class ParquetRows:
             with pq.ParquetFile(file) as opened:
                 for batch in opened.iter_batches(self.batch_rows, columns=list(columns)):
                     yield batch.select(list(columns)).cast(schema)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRows:
+    """Rows of Parquet in an object store, read through pyarrow."""
+
+    dataset: ds.Dataset
+    batch_rows: int
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Their columns."""
+        return self.dataset.schema
+
+    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield some of their columns, file by file."""
+        yield from self.dataset.to_batches(columns=list(columns), batch_size=self.batch_rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,12 +251,21 @@ def _source(rows: object, session: Session) -> RowSource:
 
 def _from_text(text: str, session: Session) -> RowSource:
     size = session.settings.batch_rows
+    if is_url(text):
+        return RemoteRows(_remote(text), size)
     files = [] if "\n" in text else parquet_files(resolve(text, session.settings.repository))
     if files:
         return ParquetRows(tuple(files), size)
     if not text.strip() or text.split(maxsplit=1)[0].lower() not in ("select", "with", "from", "values"):
         raise EntityFrameError(f"{text!r} is neither an existing Parquet path nor a SQL query", "Correct it.")
     return rows_of_query(text, session)
+
+
+def _remote(url: str) -> ds.Dataset:
+    try:
+        return ds.dataset(url, format="parquet")
+    except (OSError, pa.ArrowInvalid) as error:
+        raise EntityFrameError(f"{url!r} cannot be read: {error}", "Check the address and the credentials.") from error
 
 
 def rows_of_query(sql: str, session: Session) -> RowSource:

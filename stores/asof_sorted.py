@@ -54,10 +54,10 @@ class SortedFacts:
 
     def _find(self, rows: pa.Table, order: Future[Integers]) -> Integers:
         by = order.result()
-        # A fact below the first code of a row's keys has other keys.
+        # A fact below the first code of a row's keys has other keys; unknown keys lie below all facts.
         floor, instants = self.codes.floor(rows)[by], rows["t"].to_numpy()[by]
         found = np.searchsorted(self.sorted_codes, floor + self.codes.scale.encode(instants), "right") - 1
-        hit = (floor >= 0) & (found >= 0) & (self.sorted_codes[found] >= floor)
+        hit = (found >= 0) & (self.sorted_codes[found] >= floor)
         if self.events is not None and self.view.plan.ttl:
             # Unsigned, so that ages of centuries in nanoseconds do not turn negative.
             age = (instants - self.events[found]).view(np.uint64)

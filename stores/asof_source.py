@@ -150,6 +150,8 @@ def _remote(source: FileSource, path: str) -> ds.Dataset:
     filesystem, inside = FileSource.create_filesystem_and_path(
         path, source.s3_endpoint_override or "", resolved_credentials=source.resolve_credentials()
     )
+    # With a slash at the end pyarrow takes a folder for a file.
+    inside = inside.rstrip("/")
     try:
         return ds.dataset(inside, filesystem=filesystem, format="parquet", partitioning="hive")
     except (OSError, pa.ArrowInvalid) as error:

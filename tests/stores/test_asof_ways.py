@@ -122,4 +122,7 @@ def test_whole_microseconds_need_no_nanosecond_codes() -> None:
     codes = make_codes({"k0": chunked(1)}, [np.array([5_000, 9_000])], Unit.NANOSECOND)
     assert codes is not None
     assert codes.scale.steps == 5
+    finer = make_codes({"k0": chunked(1)}, [np.array([5_000, 9_001])], Unit.NANOSECOND)
+    assert finer is not None
+    assert finer.scale.steps == 4_002
     assert codes.scale.encode(np.array([4_999, 5_000, 5_999, 6_000])).tolist() == [ABSENT, 0, 0, 1]
