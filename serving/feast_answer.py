@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from likewise.serving.online import NOT_FOUND, OUTSIDE_MAX_AGE, PRESENT, STATUS_NAMES, FeatureRows, StoredRows
+from likewise.serving.online import PRESENT, STATUS_NAMES, FeatureRows
 from likewise.serving.plan import FeaturePlan
 from likewise.serving.value_texts import block_texts, column_text, key_text, time_text
 from likewise.stores.packed_answer import ReadAnswer
+from likewise.stores.packed_blocks import groups_of
+from likewise.stores.packed_schema import FieldType
 
 _OPEN = b'{"values":['
-_NULL = b"null"
 # Up to so many rows what stands behind the values of a column is remembered: at 20,000 rows it has a megabyte.
 _REMEMBERED_ROWS = 16
 
@@ -27,15 +28,20 @@ class FeastAnswer:
 
     def __init__(self, plan: FeaturePlan) -> None:
         self._plan = plan
-        views = [view.name for view in plan.stored]
-        # Where each served feature lies among all that is read (view by view), and its view; None: it is computed.
-        places = {
-            (view.name, field.name): place
-            for place, (view, field) in enumerate((view, field) for view in plan.stored for field in view.fields)
-        }
-        self._places = [places.get((item.view, item.field.name)) for item in plan.served]
-        self._views = [views.index(item.view) if item.view in views else None for item in plan.served]
-        self._key_views: list[int | None] = [None] * len(plan.join_keys)
+        views = {view.name: at for at, view in enumerate(plan.stored)}
+        read = [(view.name, field) for view in plan.stored for field in view.fields]
+        # Each served feature among all that are read, view by view; those that are computed come behind them.
+        places = {(view, field.name): place for place, (view, field) in enumerate(read)}
+        self._computed = [item for item in plan.served if item.view not in views]
+        places |= {(item.view, item.field.name): len(read) + at for at, item in enumerate(self._computed)}
+        groups = groups_of(FieldType[field.feast_type] for _, field in read)
+        self._order = [place for group in groups for place in group.places]  # of what `_texts` returns
+        where = {place: at for at, place in enumerate(self._order)}
+        served = [places[item.view, item.field.name] for item in plan.served]
+        self._served = [where.get(place, place) for place in served]
+        # For each column its view; behind all views stands what has no time: join keys and computed features.
+        self._views = [len(views)] * len(plan.join_keys) + [views.get(item.view, len(views)) for item in plan.served]
+        self._columns_at: dict[int, int] = {at: len(plan.join_keys) + column for column, at in enumerate(self._served)}
         names = [field.name for field in plan.join_keys] + [item.column for item in plan.served]
         self._end = _ending({"feature_names": names})
         self._end_with_views = _ending({"feature_names": names, "feature_view_metadata": _view_metadata(plan)})
@@ -43,74 +49,85 @@ class FeastAnswer:
     def write(self, rows: FeatureRows, *, with_views: bool) -> bytes:
         """Return the JSON of n rows: column by column, join keys first."""
         keys = [key_text(field, rows.given.keys[field.name]) for field in self._plan.join_keys]
-        values = [*keys, *self._texts(rows)]
-        views = [*self._key_views, *self._views]
-        notes = [_notes_of(stored, rows.n) for stored in rows.answer]
-        nothing = _notes(bytes([PRESENT]) * rows.n, bytes(8 * rows.n))
-        ends = [nothing if view is None else notes[view] for view in views]
-        silent = self._silent_rows(rows)
-        for at in range(len(keys), len(values)):  # a missing join key is a key still: Feast calls it present
-            if values[at].count(_NULL) != silent[views[at]]:
-                ends[at] = self._end_of_nulls(values[at], rows, views[at])
+        found, odd = self._texts(rows)
+        values = [*keys, *[found[at] for at in self._served]]
+        views = _ViewNotes(rows)
+        ends = [views.ends[view] for view in self._views]
+        for at in odd:
+            column = self._columns_at.get(at)
+            if column is not None:
+                ends[column] = views.with_nulls(self._views[column], values[column])
         parts = [b""] * (2 * len(values))
         parts[::2], parts[1::2] = values, ends
-        return b"".join([b'{"results":[', _OPEN if values else b"", *parts]).removesuffix(b"," + _OPEN) + (
-            self._end_with_views if with_views else self._end
-        )
+        body = b"".join([b'{"results":[', _OPEN, *parts]) if values else b'{"results":['
+        return body.removesuffix(b"," + _OPEN) + (self._end_with_views if with_views else self._end)
 
-    def _texts(self, rows: FeatureRows) -> list[bytes]:
-        """Return the values of every served feature."""
-        if not isinstance(rows.answer, ReadAnswer):  # no store answered
-            return [column_text(item.field, rows.columns[item.column]) for item in self._plan.served]
-        found: dict[int | None, bytes] = {}
-        for group, block in zip(rows.answer.asked.groups, rows.answer.blocks, strict=True):
-            found.update(zip(group.places, block_texts(block), strict=True))
-        if None not in self._places:
-            return [found[place] for place in self._places]
-        return [
-            column_text(item.field, rows.columns[item.column]) if place is None else found[place]
-            for place, item in zip(self._places, self._plan.served, strict=True)
-        ]
-
-    def _silent_rows(self, rows: FeatureRows) -> dict[int | None, int]:
-        """Return for each view how many rows give no value, whatever the feature, as their status says.
-
-        A column with as many `null` has no other. One with more has nulls in present rows, or texts that say so.
-        """
-        silent: dict[int | None, int] = {None: 0}
-        for at, (view, stored) in enumerate(zip(self._plan.stored, rows.answer, strict=True)):
-            codes = stored.statuses.tobytes()
-            silent[at] = codes.count(NOT_FOUND) + (0 if view.report_only else codes.count(OUTSIDE_MAX_AGE))
-        return silent
-
-    def _end_of_nulls(self, text: bytes, rows: FeatureRows, view: int | None) -> bytes:
-        if view is None:
-            codes, times = bytes([PRESENT]) * rows.n, np.zeros(rows.n, np.int64)
+    def _texts(self, rows: FeatureRows) -> tuple[list[bytes], list[int]]:
+        """Return the values of what is read, in the order of its groups, and of what is computed; and the odd ones."""
+        texts: list[bytes] = []
+        odd: list[int] = []
+        if isinstance(rows.answer, ReadAnswer):
+            for block in rows.answer.blocks:
+                made = block_texts(block)
+                odd += [len(texts) + at for at in made.odd]
+                texts += made.texts
         else:
-            codes, times = rows.answer[view].statuses.tobytes(), rows.answer[view].event_times
+            columns = [
+                rows.stored[view.name].columns[field.name] for view in self._plan.stored for field in view.fields
+            ]
+            fields = [field for view in self._plan.stored for field in view.fields]
+            texts = [column_text(fields[place], columns[place]) for place in self._order]
+            odd = list(range(len(texts)))
+        odd += range(len(texts), len(texts) + len(self._computed))
+        texts += [column_text(item.field, rows.columns[item.column]) for item in self._computed]
+        return texts, odd
+
+
+class _ViewNotes:
+    """What stands behind the values of each view's columns: statuses and times.
+
+    Attributes
+    ----------
+    ends
+        View by view; last, what stands behind columns that have no view.
+    """
+
+    __slots__ = ("_codes", "_times", "ends")
+
+    def __init__(self, rows: FeatureRows) -> None:
+        n, answer = rows.n, rows.answer
+        if isinstance(answer, ReadAnswer):  # all views in one go
+            codes, times = answer.statuses.T.tobytes(), answer.event_times.T.tobytes()
+        else:
+            codes = b"".join([stored.statuses.tobytes() for stored in answer])
+            times = b"".join([stored.event_times.tobytes() for stored in answer])
+        starts = range(0, n * len(answer), n) if n else [0] * len(answer)
+        self._codes = [*[codes[at : at + n] for at in starts], bytes([PRESENT]) * n]
+        self._times = [*[times[8 * at : 8 * (at + n)] for at in starts], bytes(8 * n)]
+        write = _remembered_end if n <= _REMEMBERED_ROWS else _end
+        self.ends = list(map(write, self._codes, self._times))
+
+    def with_nulls(self, view: int, values: bytes) -> bytes:
+        """Return what stands behind values of which some are null: such a row is not present."""
+        codes = self._codes[view]
         statuses = [
             "NULL_VALUE" if value is None and code == PRESENT else STATUS_NAMES[code]
-            for value, code in zip(orjson.loads(b"[%b]" % text), codes, strict=True)
+            for value, code in zip(orjson.loads(b"[%b]" % values), codes, strict=True)
         ]
-        return _end_of(orjson.dumps(statuses), _times_text(times))
+        return _joined_end(orjson.dumps(statuses), self._times[view])
 
 
-def _notes_of(stored: StoredRows, n: int) -> bytes:
-    """Return what stands behind the values of a view's columns."""
-    codes, times = stored.statuses.tobytes(), stored.event_times
-    if n <= _REMEMBERED_ROWS:
-        return _notes(codes, times.tobytes())
-    return _end_of(_statuses_text(codes), _times_text(times))
-
-
-@lru_cache(maxsize=4096)
-def _notes(codes: bytes, times: bytes) -> bytes:
+def _end(codes: bytes, times: bytes) -> bytes:
     """Return statuses and times of rows from the bytes of their arrays."""
-    return _end_of(_statuses_text(codes), _times_text(np.frombuffer(times, np.int64)))
+    return _joined_end(_statuses_text(codes), times)
 
 
-def _end_of(statuses: bytes, times: bytes) -> bytes:
-    return b'],"statuses":%b,"event_timestamps":[%b]},%b' % (statuses, times, _OPEN)
+_remembered_end = lru_cache(maxsize=4096)(_end)
+
+
+def _joined_end(statuses: bytes, times: bytes) -> bytes:
+    at = _times_text(np.frombuffer(times, np.int64))
+    return b'],"statuses":%b,"event_timestamps":[%b]},%b' % (statuses, at, _OPEN)
 
 
 def _statuses_text(codes: bytes) -> bytes:

@@ -3,6 +3,7 @@
 import base64
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -25,21 +26,40 @@ _ESCAPED = bytes([*range(0x20), ord('"'), ord("\\")])
 Spelling = Callable[[Any], Any]
 
 
-def block_texts(block: Block) -> list[bytes]:
-    """Return the k JSON texts of a block of k features."""
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The JSON texts of k features.
+
+    Attributes
+    ----------
+    texts
+        For each, its n values.
+    odd
+        The features among them that have missing values (or infinite ones); all others have a value in every row.
+    """
+
+    texts: list[bytes]
+    odd: list[int]
+
+
+def block_texts(block: Block) -> Texts:
+    """Return the JSON texts of a block of k features."""
     if block.type in FIXED:
         return _number_texts(block)
     if block.type in TEXTS:
-        return [_text_cells(cells) for cells in block.values]
+        return Texts(
+            list(map(_text_cells, block.values)), [at for at, cells in enumerate(block.values) if None in cells]
+        )
     spell = _object_spelling(block.type)
-    return [_list_text([spell(value) for value in column.objects()]) for column in block_columns(block)]
+    texts = [_list_text([spell(value) for value in column.objects()]) for column in block_columns(block)]
+    return Texts(texts, [at for at, cells in enumerate(block.values) if None in cells])
 
 
 def column_text(field: Field, column: Column) -> bytes:
     """Return the JSON text of a column."""
     kind = FieldType[field.feast_type]
     if kind in FIXED:
-        return _number_texts(_block_of(kind, column))[0]
+        return _number_texts(_block_of(kind, column)).texts[0]
     spell = _object_spelling(kind)
     return _list_text([spell(value) for value in column.objects()])
 
@@ -59,17 +79,19 @@ def _block_of(kind: FieldType, column: Column) -> Block:
     return Block(kind, values.astype(np.bool_ if kind is FieldType.BOOL else np.int64)[None], gone)
 
 
-def _number_texts(block: Block) -> list[bytes]:
+def _number_texts(block: Block) -> Texts:
     values = block.values // _MICROSECOND if block.type is FieldType.UNIX_TIMESTAMP else block.values
     if not values.size:
-        return [b""] * len(values)
+        return Texts([b""] * len(values), [])
     # Numbers hold no bracket, so the lines of the matrix can be told apart in its text.
     texts = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[")
-    odd = ~np.isfinite(values) if block.type in FLOATS else block.missing
-    if odd is not None and odd.any():
-        for line in np.flatnonzero(odd.any(axis=1)).tolist():
-            texts[line] = _odd_text(values[line], None if block.missing is None else block.missing[line])
-    return texts
+    strange = ~np.isfinite(values) if block.type in FLOATS else block.missing
+    if strange is None or not np.count_nonzero(strange):
+        return Texts(texts, [])
+    odd = np.flatnonzero(strange.any(axis=1)).tolist()
+    for line in odd:
+        texts[line] = _odd_text(values[line], None if block.missing is None else block.missing[line])
+    return Texts(texts, odd)
 
 
 def _odd_text(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None) -> bytes:

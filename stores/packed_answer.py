@@ -15,10 +15,11 @@ from likewise.stores.packed_encode import Bits, Times
 from likewise.stores.packed_features import Wanted
 from likewise.stores.packed_fetch import NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, row_statuses
 from likewise.stores.packed_parts import Found
-from likewise.stores.packed_schema import NO_TIME
 from likewise.transforms.columns import Column
 
 Statuses = npt.NDArray[np.uint8]
+# Microseconds, 146,000 years; no time of a row is as old, and subtracting it overflows nothing.
+_FOR_EVER = 2**62
 
 
 class Asked:
@@ -40,14 +41,12 @@ class Asked:
         self.wanted = tuple(tuple(some) for some in wanted)
         self.firsts = tuple(accumulate(map(len, self.wanted), initial=0))
         self.groups: tuple[Group, ...] = groups_of(one.type for some in self.wanted for one in some)
-        # A row is older than nothing can be where there is no limit.
-        self._no_limit = np.array([not age for age in max_ages], np.bool_)
-        self._max_ages = np.array([age or 0 for age in max_ages], np.int64)
+        self._max_ages = np.array([age or _FOR_EVER for age in max_ages], np.int64)
         self.hides = ~np.array(report_only, np.bool_)
 
     def oldest(self, now: int) -> Times:
         """Return (m,) the earliest event time that is inside each view's time to live."""
-        return np.where(self._no_limit, NO_TIME, now - self._max_ages)
+        return now - self._max_ages
 
 
 @dataclass(frozen=True)

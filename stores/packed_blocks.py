@@ -96,6 +96,51 @@ def _feature(schema: RowSchema, view: int, wanted: Wanted) -> _Feature:
     return _Feature(view, place, stored, wanted.type)
 
 
+@dataclass(frozen=True, slots=True)
+class _Pick:
+    """How one group is taken out of joint rows.
+
+    Parameters
+    ----------
+    members
+        (k,) its features among all of the request.
+    fixed
+        (k,) where cells of a fixed type lie; anywhere for features that need more than a look.
+    retyped
+        Which lines of the block come from fields of another fixed type.
+    cells
+        (view, variable field) of each feature of a type without a fixed width; None where there is none to read.
+    """
+
+    type: FieldType
+    members: Places
+    fixed: Places
+    retyped: tuple[tuple[int, _Feature], ...]
+    cells: tuple[tuple[int, int] | None, ...]
+
+
+def _pick(layout: JointLayout, group: Group, features: Sequence[_Feature]) -> _Pick:
+    fixed = group.type in FIXED
+    places = [_fixed_place(layout, one) for one in features] if fixed else []
+    return _Pick(
+        type=group.type,
+        members=np.array(group.places, np.intp),
+        fixed=np.array(places, np.intp),
+        retyped=tuple((at, one) for at, one in enumerate(features) if fixed and one.is_readable and not one.is_plain),
+        cells=tuple(None if fixed else _cell_place(layout, one) for one in features),
+    )
+
+
+def _fixed_place(layout: JointLayout, feature: _Feature) -> int:
+    return layout.fixed(feature.view, feature.place) if feature.place is not None and feature.is_plain else 0
+
+
+def _cell_place(layout: JointLayout, feature: _Feature) -> tuple[int, int] | None:
+    if feature.place is None or not feature.is_readable:
+        return None
+    return feature.view, feature.place - layout.schemas[feature.view].first_variable
+
+
 class BlockPicker:
     """Takes blocks out of joint rows of one layout; what follows from layout and request is worked out once.
 
@@ -114,10 +159,9 @@ class BlockPicker:
             for view, (schema, some) in enumerate(zip(layout.schemas, wanted, strict=True))
             for one in some
         ]
-        self._features = tuple(features)
         self._views = np.array([feature.view for feature in features], np.intp)
-        self._groups = groups_of(feature.declared for feature in features)
-        self._places = tuple(self._fixed_places(group) for group in self._groups)
+        groups = groups_of(feature.declared for feature in features)
+        self._picks = tuple(_pick(layout, group, [features[place] for place in group.places]) for group in groups)
         absent = np.array([not feature.is_readable for feature in features], np.bool_)
         self._absent = absent if absent.any() else None
         spots = [layout.null(feature.view, feature.place or 0) for feature in features]
@@ -126,14 +170,6 @@ class BlockPicker:
             [0 if gone else spot.byte for spot, gone in zip(spots, absent, strict=True)], np.intp
         )
         self._null_bits = np.array([spot.bit for spot in spots], np.uint8)
-
-    def _fixed_places(self, group: Group) -> Places:
-        """Return where the cells of a group of fixed type lie; anywhere for features that need more than a look."""
-        if group.type not in FIXED:
-            return np.array([], np.intp)
-        features = [self._features[place] for place in group.places]
-        plain = [self._layout.fixed(one.view, one.place) if one.is_plain else 0 for one in features]  # type: ignore[arg-type]
-        return np.array(plain, np.intp)
 
     def blocks(self, rows: JointRows, hidden: Bits | None) -> tuple[Block, ...]:
         """Return one block for each declared type, as `groups_of` orders them.
@@ -147,12 +183,11 @@ class BlockPicker:
         if hidden is not None:
             aged = hidden.take(self._views, axis=1)
             missing = aged if missing is None else missing | aged
-        made = []
-        for group, places in zip(self._groups, self._places, strict=True):
-            gone = None if missing is None else _some(np.ascontiguousarray(missing[:, list(group.places)].T))
-            pick = self._fixed_block if group.type in FIXED else self._cell_block
-            made.append(pick(rows, group, places, gone))
-        return tuple(made)
+        return tuple([self._block(rows, pick, missing) for pick in self._picks])
+
+    def _block(self, rows: JointRows, pick: _Pick, missing: Bits | None) -> Block:
+        gone = None if missing is None else _some(np.ascontiguousarray(missing.take(pick.members, axis=1).T))
+        return self._fixed_block(rows, pick, gone) if pick.type in FIXED else _cell_block(rows, pick, gone)
 
     def nulls(self, rows: JointRows) -> Bits | None:
         """Return which cells are null or not there, (n, f) bool; None when all have a value."""
@@ -163,16 +198,13 @@ class BlockPicker:
             return np.broadcast_to(self._absent, (len(rows.words), len(self._absent)))
         return found | self._absent
 
-    def _fixed_block(self, rows: JointRows, group: Group, places: Places, missing: Bits | None) -> Block:
-        cells = rows.fixed(group.type, places).T
-        values = _values(group.type, cells)
-        for at, place in enumerate(group.places):
-            feature = self._features[place]
-            if not feature.is_plain and feature.is_readable:
-                missing = self._convert(rows, feature, values, at, missing)
+    def _fixed_block(self, rows: JointRows, pick: _Pick, missing: Bits | None) -> Block:
+        values = _values(pick.type, rows.fixed(pick.type, pick.fixed).T)
+        for at, feature in pick.retyped:
+            missing = self._convert(rows, feature, values, at, missing)
         if missing is not None:
-            values[missing] = np.nan if group.type in FLOATS else 0
-        return Block(group.type, values, missing)
+            values[missing] = np.nan if pick.type in FLOATS else 0
+        return Block(pick.type, values, missing)
 
     def _convert(
         self, rows: JointRows, feature: _Feature, values: npt.NDArray[Any], at: int, missing: Bits | None
@@ -187,24 +219,23 @@ class BlockPicker:
         found[at] |= cells.missing
         return found
 
-    def _cell_block(self, rows: JointRows, group: Group, _: Places, missing: Bits | None) -> Block:
-        lines: list[list[Cell]] = []
-        for at, place in enumerate(group.places):
-            feature = self._features[place]
-            if feature.place is None or not feature.is_readable:
-                lines.append([None] * len(rows.words))
-                continue
-            schema = self._layout.schemas[feature.view]
-            cells: list[Cell] = list(rows.cells(feature.view, feature.place - schema.first_variable))
-            if missing is not None:
-                for row in np.flatnonzero(missing[at]).tolist():
-                    cells[row] = None
-            lines.append(cells)
-        return Block(group.type, lines, None)
+
+def _cell_block(rows: JointRows, pick: _Pick, missing: Bits | None) -> Block:
+    lines: list[list[Cell]] = []
+    for at, place in enumerate(pick.cells):
+        if place is None:
+            lines.append([None] * len(rows.words))
+            continue
+        cells: list[Cell] = list(rows.cells(*place))
+        if missing is not None:
+            for row in np.flatnonzero(missing[at]).tolist():
+                cells[row] = None
+        lines.append(cells)
+    return Block(pick.type, lines, None)
 
 
 def _some(mask: Bits) -> Bits | None:
-    return mask if mask.any() else None
+    return mask if np.count_nonzero(mask) else None
 
 
 def _values(kind: FieldType, cells: npt.NDArray[Any]) -> npt.NDArray[Any]:

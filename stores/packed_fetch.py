@@ -30,8 +30,8 @@ def row_statuses(event_times: Times, found: Bits | None, oldest: Times | int) ->
         The earliest event time that is inside the time to live, microseconds: a row exactly as old as its time to
         live is still inside, as in Feast's point-in-time join. `NO_TIME`: every row is.
     """
-    statuses = np.full(event_times.shape, PRESENT, np.uint8)
-    statuses[event_times < oldest] = OUTSIDE_MAX_AGE
+    old: npt.NDArray[np.uint8] = np.less(event_times, oldest).view(np.uint8)
+    statuses = old * np.uint8(OUTSIDE_MAX_AGE - PRESENT) + np.uint8(PRESENT)
     if found is not None:
         statuses[~found] = NOT_FOUND
     return statuses

@@ -59,13 +59,14 @@ class JointLayout:
             for start, schema in zip(self.starts, schemas, strict=True)
         )
         self.tailed = tuple(at for at, schema in enumerate(schemas) if schema.variable_count)
+        self.tail_of = {view: at for at, view in enumerate(self.tailed)}
+        self.bare = tuple(at for at, schema in enumerate(schemas) if not schema.variable_count)
         self.lengths = _positions(self._length_places(view) for view in self.tailed)
         counts = [schemas[view].variable_count for view in self.tailed]
         self.length_runs = np.array([0, *accumulate(counts)][:-1], np.intp)
         self.tail_checks = _positions(
             [(self.starts[view] + _offset(schemas[view], "tail_check")) // _LENGTH] for view in self.tailed
         )
-        self.tailed_widths = np.array([self.widths[view] for view in self.tailed], np.int64)
 
     def _length_places(self, view: int) -> range:
         schema = self.schemas[view]
@@ -126,7 +127,7 @@ class JointRows:
     @cached_property
     def has_nulls(self) -> bool:
         """Whether any cell of any row is null."""
-        return bool(self.words.view(np.uint8).take(self.layout.null_bytes, axis=1).any())
+        return _is_any(self.words.view(np.uint8).take(self.layout.null_bytes, axis=1))
 
     def fixed(self, kind: FieldType, places: Places) -> npt.NDArray[Any]:
         """Return (n, k) cells of one fixed type, places as `JointLayout.fixed` gives them."""
@@ -140,10 +141,10 @@ class JointRows:
     def cells(self, view: int, at: int) -> list[bytes]:
         """Return the n encoded cells of a view's variable field, counted from its first; empty where null."""
         layout = self.layout
-        tails, count = self.tails[layout.tailed.index(view)], layout.schemas[view].variable_count
-        if count == 1:
+        tail = layout.tail_of[view]
+        tails, first = self.tails[tail], int(layout.length_runs[tail])
+        if layout.schemas[view].variable_count == 1:
             return list(tails)
-        first = int(layout.length_runs[layout.tailed.index(view)])
         bounds = [(sum(row[first : first + at]), row[first + at]) for row in self.lengths]
         return [tail[start : start + size] for tail, (start, size) in zip(tails, bounds, strict=True)]
 
@@ -173,11 +174,11 @@ def join_rows(
     if len(joined) != n * layout.width:
         return None
     words: Words = np.frombuffer(joined, "<u8").reshape(n, layout.width // _WORD)
-    if (words.take(layout.segments, axis=1) != layout.marks).any():
+    if _is_any(words.take(layout.segments, axis=1) != layout.marks):
         return None
     held_checks = words.take(layout.checks, axis=1) & LOW_HALF
     wrong = segment_checks(words, held_checks, layout.weights, layout.segments) != held_checks
-    if wrong.any():
+    if _is_any(wrong):
         _refuse(rows, keys, wrong, "its check does not match its bytes")
     return _with_tails(layout, words, rows, keys)
 
@@ -186,24 +187,31 @@ def _with_tails(
     layout: JointLayout, words: Words, rows: Sequence[Sequence[bytes]], keys: Sequence[Sequence[bytes | None]]
 ) -> JointRows:
     """Check sizes and tails: a row is as long as its schema and its lengths say, and its tail has its check."""
-    sizes = [list(map(len, held)) for held in rows]
-    for view in range(len(rows)):
-        if view not in layout.tailed and sizes[view].count(layout.widths[view]) != len(words):
-            _refuse_one(rows, keys, view, [size != layout.widths[view] for size in sizes[view]])
+    n = len(words)
+    for view in layout.bare:
+        if [len(row) for row in rows[view]].count(layout.widths[view]) != n:
+            _refuse_one(rows, keys, view, [len(row) != layout.widths[view] for row in rows[view]])
     if not layout.tailed:
         return JointRows(layout, words, (), ())
     halves = words.view("<u4")
     lengths = halves.take(layout.lengths, axis=1)
-    ends = np.add.reduceat(lengths, layout.length_runs, axis=1, dtype=np.int64) + layout.tailed_widths
-    checks = halves.take(layout.tail_checks, axis=1)
-    tails = []
-    for at, (view, end, check) in enumerate(zip(layout.tailed, ends.T.tolist(), checks.T.tolist(), strict=True)):
-        width = layout.widths[view]
-        tails.append([row[width:] for row in rows[view]])
-        if sizes[view] != end or list(map(zlib.crc32, tails[at])) != check:
-            held = zip(sizes[view], end, tails[at], check, strict=True)
-            _refuse_one(rows, keys, view, [size != stop or zlib.crc32(tail) != sum_ for size, stop, tail, sum_ in held])
-    return JointRows(layout, words, tails, lengths.tolist())
+    # View by view, as the tails: one comparison of lists for all of them.
+    sizes = np.add.reduceat(lengths, layout.length_runs, axis=1, dtype=np.int64).T.ravel().tolist()
+    checks = halves.take(layout.tail_checks, axis=1).T.ravel().tolist()
+    tails = [row[layout.widths[view] :] for view in layout.tailed for row in rows[view]]
+    if list(map(len, tails)) != sizes or list(map(zlib.crc32, tails)) != checks:
+        held = zip(tails, sizes, checks, strict=True)
+        wrong = [len(tail) != size or zlib.crc32(tail) != check for tail, size, check in held]
+        tail, row = divmod(wrong.index(True), n)
+        view = layout.tailed[tail]
+        _refuse_one(rows, keys, view, [at == row for at in range(n)])
+    by_view = [tails[start : start + n] for start in range(0, len(tails), n)] if n else [[]] * len(layout.tailed)
+    return JointRows(layout, words, by_view, lengths.tolist())
+
+
+def _is_any(mask: npt.NDArray[Any]) -> bool:
+    # A tenth of the time of `mask.any()`, which goes through Python; there are five of these in each read.
+    return bool(np.count_nonzero(mask))
 
 
 def _refuse(
