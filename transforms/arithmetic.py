@@ -99,6 +99,12 @@ def _polynomial(x: FloatOrArray, coefficients: tuple[float, ...]) -> FloatOrArra
     return total  # type: ignore[no-any-return]
 
 
+def _of_degree_7(x: FloatOrArray, coefficients: tuple[float, ...]) -> FloatOrArray:
+    """Return what `_polynomial` returns for eight coefficients; for one float a loop takes twice as long."""
+    a, b, c, d, e, f, g, h = coefficients
+    return ((((((x * a + b) * x + c) * x + d) * x + e) * x + f) * x + g) * x + h
+
+
 def _log_of_parts(fraction: FloatOrArray, exponent: FloatOrArray) -> FloatOrArray:
     """Return log(fraction * 2**exponent) for a fraction from sqrt(1/2) to sqrt(2)."""
     f = fraction - 1.0
@@ -162,13 +168,13 @@ def sin_cos_of_turns(turns: Floats) -> tuple[Floats, Floats]:
 def quantile_in_centre(q: FloatOrArray) -> FloatOrArray:
     """Return the normal quantile of 0.5 + q for |q| <= 0.425."""
     r = 0.180625 - q * q
-    return q * _polynomial(r, _CENTRE_OVER) / _polynomial(r, _CENTRE_UNDER)
+    return q * _of_degree_7(r, _CENTRE_OVER) / _of_degree_7(r, _CENTRE_UNDER)
 
 
 def quantile_in_tail(root: FloatOrArray) -> FloatOrArray:
     """Return the size of the normal quantile of a share p outside, for root = sqrt(-log(min(p, 1 - p)))."""
     r = root - 1.6
-    return _polynomial(r, _TAIL_OVER) / _polynomial(r, _TAIL_UNDER)
+    return _of_degree_7(r, _TAIL_OVER) / _of_degree_7(r, _TAIL_UNDER)
 
 
 def normal_quantile_of_float(p: float) -> float:

@@ -36,10 +36,11 @@ class FittedTransform:
     the same bits alone and within any batch.
     """
 
-    __slots__ = ("_content", "_gathering", "_number_specs", "_plan", "digest", "outputs")
+    __slots__ = ("_blanks", "_content", "_gathering", "_number_specs", "_plan", "digest", "outputs")
 
     digest: str
     outputs: tuple[OutputSpec, ...]
+    _blanks: tuple[tuple[str, tuple[int, ...], np.dtype[Any]], ...]
     _content: Content
     _plan: Plan
     _number_specs: tuple[InputSpec, ...]
@@ -49,6 +50,7 @@ class FittedTransform:
         outputs = content.output_specs()
         plan = compile_plan(list(zip(outputs, content.outputs.values(), strict=True)), content.inputs)
         by_name = {spec.name: spec for spec in content.inputs}
+        _set(self, "_blanks", tuple((spec.name, spec.shape, np.dtype(spec.dtype)) for spec in outputs))
         _set(self, "_content", content)
         _set(self, "_plan", plan)
         _set(self, "_number_specs", tuple(by_name[name] for name in plan.number_names))
@@ -149,7 +151,7 @@ class FittedTransform:
         return tensors
 
     def _empty(self, rows: int) -> Tensors:
-        return {spec.name: np.empty((rows, *spec.shape), spec.dtype) for spec in self.outputs}
+        return {name: np.empty((rows, *shape), dtype) for name, shape, dtype in self._blanks}
 
     def _apply_pieces(
         self, pieces: Iterator[pa.RecordBatch], rows: int, counters: Counters | None, threads: int | None

@@ -28,6 +28,8 @@ ROWS: list[dict[str, Any]] = [
 ]
 ODD: list[dict[str, Any]] = [
     {"x": None, "a": None, "n": None, "b": None, "t": None},
+    {"x": float("inf"), "a": "UA", "n": -1, "b": "b1", "t": None},
+    {"x": -1e300, "a": "UA", "n": 0, "b": "b1", "t": None},
     {"x": 1e300, "a": "never seen", "n": 99, "b": "", "t": datetime(1900, 1, 1, tzinfo=UTC)},
     {"x": 0.5, "a": "UA", "n": 3, "b": None, "t": None},
 ]
@@ -42,6 +44,8 @@ def fitted(**settings: Any) -> FittedTransform:
         "hot": [Steps(["a"], [K.OneHotEncoder()])],
         "hashed": [Steps(["b"], [K.FeatureHasher(8)])],
         "x": [Steps(["x"], [K.SimpleImputer(), K.StandardScaler()])],
+        "shares": [Steps(["x", "n"], [K.QuantileTransformer(5, "normal")])],
+        "bins": [Steps(["x", "n"], [K.KBinsDiscretizer(3)])],
     }
     return Transform("t", outputs).fit(pa.Table.from_pylist(ROWS, SCHEMA))
 

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -115,7 +115,7 @@ class KBinsDiscretizer(NumberKind):
             raise ArtifactError("edges of bins are not strictly ascending")
         inner = tuple(frozen(e[1:-1]) for e in edges)
         low, high = frozen([[e[0]] for e in edges]), frozen([[e[-1]] for e in edges])
-        return FittedKBinsDiscretizer(self, fields, edges, inner, tuple(e.tolist() for e in inner), low, high)
+        return FittedKBinsDiscretizer(self, fields, edges, inner, tuple(e.tolist() for e in edges), low, high)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,7 +126,7 @@ class FittedKBinsDiscretizer(FittedKind):
     fields: Fields
     edges: tuple[Floats, ...]
     inner: tuple[Floats, ...]
-    inner_list: tuple[list[float], ...]
+    edges_list: tuple[list[float], ...]
     low: Floats
     high: Floats
 
@@ -147,17 +147,27 @@ class FittedKBinsDiscretizer(FittedKind):
         """Return (k, n) codes, or (d, n) zeros and ones."""
         if self.kind.missing == "error":
             check_missing(values, self.fields, "KBinsDiscretizer", "error")
-        if tally is not None:
-            count_where((values < self.low) | (values > self.high), self.fields, "out_of_range", tally)
-        codes = self._codes(values)
+        if values.size <= _FEW:
+            codes = self._codes_of_few(values, tally)
+        else:
+            if tally is not None:
+                count_where((values < self.low) | (values > self.high), self.fields, "out_of_range", tally)
+            codes = self._codes(values)
         if self.kind.encode == "ordinal":
             return codes
         return np.concatenate([one_hot(c, w) for c, w in zip(codes, self._widths(), strict=True)])
 
+    def _codes_of_few(self, values: Floats, tally: Counters | None) -> Codes:
+        codes = []
+        for field, edges, row in zip(self.fields, self.edges_list, values.tolist(), strict=True):
+            low, high, last = edges[0], edges[-1], max(len(edges) - 1, 1)
+            for x in row:
+                if tally is not None and (x < low or x > high):
+                    tally.add(field.source, "out_of_range", 1)
+                codes.append(bisect_right(edges, x, 1, last) - 1 if x == x else last)
+        return np.array(codes, dtype=np.int32).reshape(values.shape)
+
     def _codes(self, values: Floats) -> Codes:
-        if values.size <= _FEW:
-            rows = [_bins(edges, row) for edges, row in zip(self.inner_list, values.tolist(), strict=True)]
-            return np.array(rows, dtype=np.int32)
         codes = np.empty(values.shape, np.int32)
         for out, edges, row in zip(codes, self.inner, values, strict=True):
             few = len(edges) <= _FEW
@@ -180,7 +190,3 @@ class FittedKBinsDiscretizer(FittedKind):
     def arrays(self) -> Arrays:
         """Return the edges."""
         return join("edges", self.edges)
-
-
-def _bins(edges: list[float], row: list[Any]) -> list[int]:
-    return [bisect_right(edges, x) if x == x else len(edges) + 1 for x in row]

@@ -133,7 +133,7 @@ class _Table:
         low, high = first / steps, (first + counts - 1) / steps
         middle = (low + high) / 2.0
         middle[-1], middle[0] = 1.0, 0.0
-        # Between neighbouring subnormal knots a slope may overflow, but then no value lies between.
+        # Between knots less than 6e-309 apart a slope may overflow; what lies between gets the lower one's share.
         with np.errstate(over="ignore"):
             slope = np.append((low[1:] - high[:-1]) / np.diff(knots), 0.0)
         if not bool(np.isfinite(knots[-1] - knots[0])):
@@ -185,18 +185,27 @@ class FittedQuantileTransformer(FittedKind):
     def apply(self, values: Floats, tally: Counters | None) -> Floats:
         """Return (k, n) shares or normal quantiles."""
         check_missing(values, self.fields, "QuantileTransformer", self.kind.missing)
+        if values.size <= _FEW:
+            return self._of_few(values, tally)
         if tally is not None:
             count_where((values < self.low) | (values > self.high), self.fields, "out_of_range", tally)
         normal = self.kind.output_distribution == "normal"
-        if values.shape[1] * len(values) <= _FEW:
-            one = _normal_of_share if normal else _share
-            rows = [[one(t.share_of(x)) for x in row] for t, row in zip(self.tables, values.tolist(), strict=True)]
-            return np.array(rows)
         result = np.empty_like(values)
         for row, table, out in zip(values, self.tables, result, strict=True):
             share = table.shares(row)
             out[:] = normal_quantile(np.minimum(np.maximum(share, SHARE_BOUND), 1.0 - SHARE_BOUND)) if normal else share
         return result
+
+    def _of_few(self, values: Floats, tally: Counters | None) -> Floats:
+        one = _normal_of_share if self.kind.output_distribution == "normal" else _share
+        results = []
+        for field, table, row in zip(self.fields, self.tables, values.tolist(), strict=True):
+            low, high = table.few[0][0], table.few[0][-1]
+            for x in row:
+                if tally is not None and (x < low or x > high):
+                    tally.add(field.source, "out_of_range", 1)
+                results.append(one(table.share_of(x)))
+        return np.array(results).reshape(values.shape)
 
     def inverse(self, values: Floats) -> Floats:
         """Return the quantile of each share, interpolated."""
