@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, unquote
 
+import orjson
+
 from likewise.serving.errors import SettingsError
 from likewise.serving.settings import ServingSettings
 from likewise.serving.tokens import tokens_of
@@ -57,6 +59,8 @@ def redactor_of(settings: ServingSettings, environ: Mapping[str, str]) -> Redact
 
 
 def _forms(secret: str) -> list[str]:
-    """Return a secret as it is, unescaped, and as a URL, a `repr` and JSON would write it."""
-    forms = {secret, unquote(secret), quote(secret, safe=""), repr(secret)[1:-1], secret.replace('"', '\\"')}
+    """Return a secret as it is and unescaped, as a URL and a `repr` write it, and each of them as JSON does."""
+    plain = {secret, unquote(secret)}
+    written = plain | {quote(form, safe="") for form in plain} | {repr(form)[1:-1] for form in plain}
+    forms = written | {orjson.dumps(form).decode()[1:-1] for form in written}
     return [form for form in forms if len(form) >= _SHORTEST_SECRET]
