@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 from feast.utils import compute_non_entity_date_range
+from pydantic import Field, field_validator
 
 from likewise.stores.asof_entities import EntityInput
 from likewise.stores.asof_history import HistoryQuery
@@ -29,6 +31,8 @@ from likewise.stores.asof_view import plan_views, steady_order
 from likewise.stores.asof_write import append_rows, write_logs
 from likewise.stores.clock import clock_from_environment
 
+_AMOUNT = re.compile(r"\d+(\.\d+)?\s*[KMGT]i?B", re.IGNORECASE)
+
 
 class AsofDuckDBOfflineStoreConfig(DuckDBOfflineStoreConfig):
     """The `offline_store` part of `feature_store.yaml`."""
@@ -36,14 +40,22 @@ class AsofDuckDBOfflineStoreConfig(DuckDBOfflineStoreConfig):
     type: str = "likewise.stores.asof_duckdb.AsofDuckDBOfflineStore"
     memory_limit: str | None = None
     """Memory of DuckDB, such as `2GB`; beyond it, it spills. Default: 80 % of the machine's."""
-    threads: int | None = None
+    threads: int | None = Field(default=None, ge=1)
     """Threads of DuckDB. Default: one per core."""
     spill_directory: str | None = None
     """Where it spills, relative to the repository. Default: the system's temporary folder."""
-    batch_rows: int = 65_536
+    batch_rows: int = Field(default=65_536, ge=1)
     """Rows of a streamed record batch."""
     progress: bool | None = None
     """Show bars; left out, when standard error is a terminal."""
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _is_an_amount(cls, text: str | None) -> str | None:
+        # DuckDB takes -1GB for no limit and finds a wrong unit only when it is asked for rows.
+        if text is not None and not _AMOUNT.fullmatch(text.strip()):
+            raise ValueError(f"memory_limit: expected a number with its unit, such as '2GB' or '512MiB', got {text!r}")
+        return text
 
 
 class HistoryOptions(TypedDict, total=False):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from likewise.stores.errors import OfflineQueryError
+from likewise.stores.errors import OfflineQueryError, SpillFolderError
 
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
@@ -85,11 +85,11 @@ def open_session(settings: SessionSettings) -> Iterator[Session]:
     Raises
     ------
     OfflineQueryError
-        DuckDB refused a setting or failed in a query.
+        DuckDB failed in a query.
+    SpillFolderError
+        The spill folder cannot be made or written.
     """
-    if settings.spill_directory is not None:
-        settings.spill_directory.mkdir(parents=True, exist_ok=True)
-    spill = Path(tempfile.mkdtemp(prefix="likewise-spill-", dir=settings.spill_directory))
+    spill = _spill_folder(settings.spill_directory)
     try:
         with _connect(settings, spill) as connection:
             yield Session(connection, spill, settings)
@@ -97,6 +97,15 @@ def open_session(settings: SessionSettings) -> Iterator[Session]:
         raise OfflineQueryError(str(error)) from error
     finally:
         shutil.rmtree(spill, ignore_errors=True)
+
+
+def _spill_folder(parent: Path | None) -> Path:
+    try:
+        if parent is not None:
+            parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="likewise-spill-", dir=parent))
+    except OSError as error:
+        raise SpillFolderError(str(parent or tempfile.gettempdir()), str(error)) from error
 
 
 def _connect(settings: SessionSettings, spill: Path) -> duckdb.DuckDBPyConnection:

@@ -100,6 +100,17 @@ class OfflineQueryError(StoreError):
         )
 
 
+class SpillFolderError(StoreError):
+    """What exceeds the memory limit has nowhere to go."""
+
+    def __init__(self, folder: str, reason: str) -> None:
+        self.folder, self.reason = folder, reason
+        super().__init__(
+            f"spill folder {folder!r} cannot be used: {reason}. "
+            "Set spill_directory of offline_store in feature_store.yaml to a folder that can be written."
+        )
+
+
 class RowsLostError(StoreError):
     """A join did not give back every entity row once, in order."""
 
