@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -155,9 +155,10 @@ store.materialize(datetime.fromisoformat(sys.argv[3]), datetime.fromisoformat(sy
 
 
 @pytest.mark.slow
-def test_killed_and_run_again_ends_the_same(tmp_path: Path, redis_url: str, raw: redis.Redis) -> None:
-    """A run ended by kill -9 in the middle of writing and then repeated leaves what an undisturbed run leaves."""
-    count = 60_000
+@pytest.mark.parametrize("keys", [1, 40_000])
+def test_killed_and_run_again_ends_the_same(tmp_path: Path, redis_url: str, raw: redis.Redis, keys: int) -> None:
+    """A run ended by kill -9 once so many keys are there, then repeated, leaves what an undisturbed run leaves."""
+    count = 120_000
     many = pa.table(
         {
             "uid": pa.array(range(count)),
@@ -168,8 +169,8 @@ def test_killed_and_run_again_ends_the_same(tmp_path: Path, redis_url: str, raw:
     )
     store = store_with(tmp_path, "packed", redis_url)
     apply_views(store, tmp_path, [ViewOf("v", many, created=True)])
-    killed_at = kill_while_writing(tmp_path, redis_url, raw, hour(0), hour(9))
-    assert killed_at < count
+    killed_at = kill_while_writing(tmp_path, raw, keys, [redis_url, hour(0).isoformat(), hour(9).isoformat()])
+    assert keys <= killed_at < count
     store.refresh_registry()
     store.materialize(hour(0), hour(9))
     again = contents(raw)
@@ -179,12 +180,12 @@ def test_killed_and_run_again_ends_the_same(tmp_path: Path, redis_url: str, raw:
     assert online(store, 0, count - 1) == [0.0, float(count - 1)]
 
 
-def kill_while_writing(folder: Path, url: str, raw: redis.Redis, start: datetime, end: datetime) -> int:
-    """Start a run in a process, kill it once rows arrive; return how many keys were there."""
-    arguments = [sys.executable, "-c", RUN, str(folder), url, start.isoformat(), end.isoformat()]
+def kill_while_writing(folder: Path, raw: redis.Redis, keys: int, rest: list[str]) -> int:
+    """Start a run in a process, kill it once so many keys are there; return how many there were."""
+    arguments = [sys.executable, "-c", RUN, str(folder), *rest]
     with subprocess.Popen(arguments, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 60
-        while raw.dbsize() < 100 and process.poll() is None and time.monotonic() < deadline:
+        deadline = time.monotonic() + 120
+        while raw.dbsize() < keys and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.001)
         os.kill(process.pid, signal.SIGKILL)
     return int(raw.dbsize())
