@@ -1,0 +1,64 @@
+"""The server in processes of its own, with real Redis, under load: swaps, faults and floods.
+
+`make test` takes a small share of each; `make prove` the size that the promises name. `LIKEWISE_TEST_REQUESTS`
+sets the number of requests of the soak.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmarks.serving_faults import BACK_SECONDS, CLIENT_MS, Outcome, Plan, outages
+from benchmarks.serving_swap import Swapped, run_soak
+
+SOAK_REQUESTS = int(os.environ.get("LIKEWISE_TEST_REQUESTS", "100000"))
+
+
+def check_soak(found: Swapped, requests: int, swap_every: int) -> None:
+    verdict = found.verdict
+    assert verdict.answers == requests
+    assert (verdict.wrong, verdict.torn, verdict.beyond) == (0, 0, 0), verdict.examples
+    assert found.swaps == requests // swap_every
+    assert len(verdict.by_release) == 3, "every release answered"
+    assert verdict.changes >= 3, "releases changed under the connections"
+    assert found.workers_kept
+
+
+@pytest.mark.slow
+def test_swaps_tear_no_answer(tmp_path: Path) -> None:
+    """While the alias moves every few hundred answers, each answer is, byte by byte, of the release that it names."""
+    check_soak(run_soak(tmp_path / "soak", 4_000, 400, workers=2), 4_000, 400)
+
+
+@pytest.mark.prove
+def test_a_long_soak_with_swaps_stays_flat(tmp_path: Path) -> None:
+    """With a swap every 1,000 answers no answer is torn or beyond its bound; memory and handles stay flat."""
+    found = run_soak(tmp_path / "soak", SOAK_REQUESTS, 1_000, workers=2)
+    check_soak(found, SOAK_REQUESTS, 1_000)
+    assert found.watched.is_flat, found.watched.trends()
+
+
+def check_outage(outcome: Outcome, plan: Plan) -> None:
+    assert outcome.workers_kept, outcome
+    assert set(outcome.by_status) <= {200, 503, 504}, outcome
+    assert outcome.latest_ms <= plan.deadline_ms + CLIENT_MS, outcome
+    assert outcome.back_seconds <= BACK_SECONDS, outcome
+    assert outcome.memory_grown_mb < 60, outcome
+
+
+@pytest.mark.slow
+def test_the_store_may_fail_and_come_back(tmp_path: Path) -> None:
+    """Through a short loss of the store nothing crashes, nothing is late, and full speed is soon back."""
+    plan = Plan(rate=100, outage_seconds=1.0)
+    for outcome in outages(tmp_path, plan, ("killed", "silent")):
+        check_outage(outcome, plan)
+
+
+@pytest.mark.prove
+def test_the_store_may_be_gone_for_ten_seconds(tmp_path: Path) -> None:
+    """Redis killed, frozen, silent or slow for 10 s: no crash, no answer after its deadline, full speed within 2 s."""
+    plan = Plan()
+    for outcome in outages(tmp_path, plan):
+        check_outage(outcome, plan)
+        assert "slow 0.1" in outcome.name or outcome.by_status.keys() > {200}, "the fault was felt"
