@@ -8,20 +8,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 VARIABLE = "LIKEWISE_PROGRESS"
 Advance = Callable[[int], None]
 
 
-class RateColumn(ProgressColumn):
-    """Rows per second of a running or finished bar."""
+class RowsColumn(ProgressColumn):
+    """Rows done, of how many; nothing before the first, and where rows are not what is counted."""
 
     def render(self, task: Task) -> Text:
-        """Return the rate as text."""
-        rate = task.finished_speed or task.speed
-        return Text(f"{rate:,.0f} rows/s" if rate else "", style="dim")
+        """Return the rows as text, of one width throughout."""
+        if task.total is None:
+            return Text(f"{task.completed:,.0f} rows" if task.completed else "")
+        total = f"{task.total:,.0f}"
+        return Text(f"{task.completed:{len(total)},.0f} of {total} rows")
+
+
+class RateColumn(ProgressColumn):
+    """Rows per second since the bar began: rows come in bursts, of which each has a rate of its own."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate as text, of one width throughout."""
+        elapsed = task.finished_time if task.finished else task.elapsed
+        rate = f"{task.completed / elapsed:,.0f} rows/s" if task.completed and elapsed else ""
+        return Text(f"{rate:>16}", style="dim")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +72,7 @@ def bars(*, wanted: bool | None) -> Iterator[Bars]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(30),
-        MofNCompleteColumn(),
+        RowsColumn(),
         RateColumn(),
         TimeElapsedColumn(),
     )
