@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from likewise.serving.direct_app import DirectApp
 from likewise.serving.docs_page import add_docs_page
 from likewise.serving.edge import Edge
 from likewise.serving.errors import SettingsError
@@ -35,6 +36,7 @@ from likewise.serving.tf_serving_routes import TfServingRoutes
 from likewise.serving.tokens import Access
 from likewise.serving.tracing import RequestSpans, TracedSource
 
+_CHOSEN = ("/get-online-features", "/v1/predict/{release}", "/v1/vectors/{release}")
 _TITLES = {404: "not found", 405: "method not allowed"}
 
 
@@ -85,7 +87,7 @@ def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | Non
     if parts.telemetry is not None:
         parts.telemetry.watch_lost(metrics.spans_lost.inc)
     metrics.watch_releases(lambda: [slot.current for slot in resident.slots if slot.current is not None])
-    app = FastAPI(
+    app = DirectApp(
         title="Likewise",
         summary="Features, vectors and predictions",
         lifespan=_lifespan(worker),
@@ -98,6 +100,7 @@ def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | Non
     for router in _routers(worker, edge, health):
         # Flat, not nested by `include_router`: a nested router is matched route by route for every request.
         app.router.routes.extend(router.routes)
+    app.choose(_CHOSEN)
     add_docs_page(app)
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(Exception, _unexpected)

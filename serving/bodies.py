@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from likewise.serving.errors import BodyTooLargeError, NotJsonError, WrongShapeError
 
@@ -22,13 +22,18 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit_bytes:
         raise BodyTooLargeError(limit_bytes)
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
+    # Straight from the server: `Request.stream` is a generator, which takes longer than reading the body.
+    chunks, size, more = [], 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
         if size > limit_bytes:
             raise BodyTooLargeError(limit_bytes)
-        chunks.append(chunk)
-    return b"".join(chunks)
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def read_object(request: Request, limit_bytes: int) -> Body:

