@@ -5,17 +5,19 @@ import logging
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Final, cast
 
 from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from likewise.serving.pipelined_redis import PipelinedRedis
 from likewise.stores.embedded import status
-from likewise.stores.packed_clients import AsyncClient, SyncClient, Topology, connect, connect_async
+from likewise.stores.packed_clients import AsyncClient, Patience, SyncClient, Topology, connect, connect_async
 from likewise.stores.redis_url import EMBEDDED, RedisAddress, chosen, embedded_directory, parse_url, resolve
 
 logger = logging.getLogger(__name__)
+
+# Every command twice, at once: redis-py's own patience outlasts any deadline.
+IMPATIENT: Final = Patience(1, NoBackoff())
 
 
 class StoreLink:
@@ -39,7 +41,7 @@ class StoreLink:
         self._connection_string, self._base, self._topology = chosen(connection_string), base, topology
         self._lock = threading.Lock()
         self._address: RedisAddress = resolve(self._connection_string, base)
-        self._sync = connect(_impatient(self._address), topology)
+        self._sync = connect(_hurried(self._address), topology, IMPATIENT)
         self._by_loop: dict[int, AsyncClient] = {}
 
     def sync(self) -> SyncClient:
@@ -59,7 +61,7 @@ class StoreLink:
         if self._topology.kind == "redis" and PipelinedRedis.supports(self._address):
             # It has the two methods that `PackedReader` calls.
             return cast("AsyncClient", PipelinedRedis(self._address))
-        return connect_async(_impatient(self._address), self._topology)
+        return connect_async(_hurried(self._address), self._topology, IMPATIENT)
 
     def relocate(self) -> bool:
         """Return whether the embedded server now runs at another address, and use that from now on.
@@ -72,7 +74,7 @@ class StoreLink:
         if server is None or (address := parse_url(server.url)) == self._address:
             return False
         with self._lock:
-            self._address, self._sync = address, connect(_impatient(address), self._topology)
+            self._address, self._sync = address, connect(_hurried(address), self._topology, IMPATIENT)
             self._by_loop = {}
             self.generation += 1
         logger.warning("the embedded Redis is now at %s", address)
@@ -86,7 +88,6 @@ class StoreLink:
         self._sync.close()
 
 
-def _impatient(address: RedisAddress) -> RedisAddress:
-    """Return an address whose clients try twice within seconds: redis-py's own patience outlasts any deadline."""
-    settings: dict[str, Any] = {"socket_connect_timeout": 1, "socket_timeout": 2, **address.settings}
-    return replace(address, settings=settings | {"retry": Retry(NoBackoff(), 1)})
+def _hurried(address: RedisAddress) -> RedisAddress:
+    """Return an address whose clients give up within seconds, unless its own settings say otherwise."""
+    return replace(address, settings={"socket_connect_timeout": 1, "socket_timeout": 2, **address.settings})

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 from redis import Redis, RedisCluster
 from redis import asyncio as redis_asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import AbstractBackoff, ExponentialWithJitterBackoff
 from redis.cluster import ClusterNode
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -20,8 +20,19 @@ SyncClient: TypeAlias = Any
 AsyncClient: TypeAlias = Any
 
 # A dead network must become an error, not a hang; a server busy with a large file may take seconds.
-RETRIES: Final = 5  # with the pauses below, patience for a restart of some 2 s; writes may be repeated freely
 DEFAULT_SETTINGS: Final[Mapping[str, Setting]] = {"socket_connect_timeout": 5, "socket_timeout": 30}
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a command is tried again when the connection is lost, and the pauses between."""
+
+    retries: int
+    pauses: AbstractBackoff
+
+
+# Enough for a restart of some 2 s; writes may be repeated freely.
+PATIENT: Final = Patience(5, ExponentialWithJitterBackoff(base=0.1, cap=1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +43,9 @@ class Topology:
     sentinel_master: str = "mymaster"
 
 
-def connect(address: RedisAddress, topology: Topology) -> SyncClient:
-    """Return a client; it connects at its first command."""
-    settings = _settings(address)
+def connect(address: RedisAddress, topology: Topology, patience: Patience = PATIENT) -> SyncClient:
+    """Return a client; it connects at its first command (a cluster's at once)."""
+    settings = _settings(address, Retry(patience.pauses, patience.retries))
     if topology.kind == "redis_cluster":
         return RedisCluster(startup_nodes=[ClusterNode(*node) for node in address.nodes], **settings)  # type: ignore[no-untyped-call]
     if topology.kind == "redis_sentinel":
@@ -43,9 +54,10 @@ def connect(address: RedisAddress, topology: Topology) -> SyncClient:
     return Redis(**_place(address), **settings)
 
 
-def connect_async(address: RedisAddress, topology: Topology) -> AsyncClient:
+def connect_async(address: RedisAddress, topology: Topology, patience: Patience = PATIENT) -> AsyncClient:
     """Return an asyncio client, good for the event loop it is first used in."""
-    settings = _settings(address, AsyncRetry)
+    # asyncio clients need a retry of their own kind: given the other, they never try again.
+    settings = _settings(address, AsyncRetry(patience.pauses, patience.retries))
     if topology.kind == "redis_cluster":
         nodes = [redis_asyncio.cluster.ClusterNode(*node) for node in address.nodes]
         return redis_asyncio.RedisCluster(startup_nodes=nodes, **settings)
@@ -63,13 +75,9 @@ async def close_async(client: AsyncClient) -> None:
         await sentinel.aclose()
 
 
-def _settings(address: RedisAddress, retry: type = Retry) -> dict[str, Any]:
+def _settings(address: RedisAddress, retry: Retry | AsyncRetry) -> dict[str, Any]:
     # Rows are bytes: a client that decodes replies would break on the first one.
-    return {**DEFAULT_SETTINGS, "retry": retry(_backoff(), RETRIES), **address.settings, "decode_responses": False}
-
-
-def _backoff() -> ExponentialWithJitterBackoff:
-    return ExponentialWithJitterBackoff(base=0.1, cap=1.0)
+    return {**DEFAULT_SETTINGS, "retry": retry, **address.settings, "decode_responses": False}
 
 
 def _place(address: RedisAddress) -> dict[str, Any]:

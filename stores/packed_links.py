@@ -8,7 +8,7 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisClusterException, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from likewise.stores.packed_clients import AsyncClient, SyncClient, Topology, close_async, connect, connect_async
@@ -23,7 +23,8 @@ class Link:
 
     def __init__(self, connection_string: str, base: Path | None, topology: Topology) -> None:
         self.address: RedisAddress = resolve(chosen(connection_string), base)
-        self.client: SyncClient = connect(self.address, topology)
+        with self.named():  # a cluster's client connects at once
+            self.client: SyncClient = connect(self.address, topology)
         self.writer = RowWriter(self.client)
         self._topology = topology
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[AsyncClient, AsyncRowWriter]] = (
@@ -57,7 +58,7 @@ class Link:
         """Turn what redis-py raises into errors that say which server and what to do."""
         try:
             yield
-        except (RedisConnectionError, RedisTimeoutError, ConnectionError) as error:
+        except (RedisConnectionError, RedisTimeoutError, RedisClusterException, ConnectionError) as error:
             raise RedisUnreachableError(str(self.address), str(error)) from error
         except ResponseError as error:
             raise RedisRefusedError(str(self.address), str(error)) from error
