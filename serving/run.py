@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from likewise.serving.announcement import Announcement, report_when_ready
 from likewise.serving.app import build_app
+from likewise.serving.corked_http import CorkedHttp
 from likewise.serving.errors import SettingsError
 from likewise.serving.metrics_board import MetricsBoard
 from likewise.serving.open_parts import open_parts
@@ -30,6 +31,9 @@ from likewise.transforms.errors import LikewiseError
 from likewise.transforms.registry import Registry
 
 BACKLOG = 2048
+# libuv takes one connection per listening descriptor and turn of its loop: with one, a busy worker left 1,000 new
+# connections waiting for 10 s (2026-11).
+EARS = 32
 # What a worker may take to end beyond the requests under way: logs and spans are written out.
 CLOSING_SECONDS = 5
 
@@ -79,7 +83,7 @@ def _serve(settings: ServingSettings, listener: socket.socket, tell: Tell, board
     # Of several workers each is replaced as a whole; one alone must change in place.
     server = _Server(_config(app, settings, tls), _reload(app, tls) if board is None else None)
     report_when_ready(lambda: app.state.readiness() if server.started else None, tell)
-    server.run(sockets=[listener, *(listener.dup() for _ in range(31))])
+    server.run(sockets=_ears(listener))
 
 
 def _reload(app: FastAPI, tls: ServerTls | None) -> Callable[[], None]:
@@ -97,6 +101,11 @@ def _reload(app: FastAPI, tls: ServerTls | None) -> Callable[[], None]:
             logger.info("reload done: files of tokens and certificates are read again")
 
     return reload
+
+
+def _ears(listener: socket.socket) -> list[socket.socket]:
+    """Return a listening socket as several descriptors."""
+    return [listener, *(listener.dup() for _ in range(EARS - 1))]
 
 
 class _Server(uvicorn.Server):
@@ -151,7 +160,7 @@ def _config(app: FastAPI, settings: ServingSettings, tls: ServerTls | None) -> u
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=CorkedHttp,
         ws="none",
         lifespan="on",
         log_config=None,
