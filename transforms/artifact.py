@@ -25,6 +25,18 @@ from likewise.transforms.steps import FittedSteps, OutputSpec, check_accepted, f
 
 FORMAT = 1
 _GOLDEN_OUT = "golden.out."
+# What building from a forged manifest may raise, beyond our own: wrong types, absent keys, nesting without end.
+_UNSOUND = (
+    LikewiseError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+# Columns between two steps that an artifact may ask for by a number alone, without naming them.
+_UNNAMED_COLUMNS = 65_536
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,13 +98,13 @@ def from_bytes(data: bytes) -> Content:
         got = manifest.get("format") if isinstance(manifest, dict) else None
         raise ArtifactError(f"it has format {got!r}, this version of Likewise reads {FORMAT}")
     digested = {name: array for name, array in arrays.items() if not name.startswith(_GOLDEN_OUT)}
-    if _digest(manifest, digested) != metadata["digest"]:
-        raise DigestMismatchError(metadata["digest"], _digest(manifest, digested))
     try:
+        if _digest(manifest, digested) != metadata["digest"]:
+            raise DigestMismatchError(metadata["digest"], _digest(manifest, digested))
         return _content(manifest, arrays, provenance)
     except (ArtifactError, UnknownKindError):
         raise
-    except (LikewiseError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    except _UNSOUND as error:
         raise ArtifactError(f"its manifest does not describe a transform ({str(error)[:200]})") from error
 
 
@@ -143,8 +155,7 @@ def _content(manifest: Mapping[str, Any], arrays: Arrays, provenance: Any) -> Co
     used: set[str] = set()
     for at, entry in enumerate(manifest["outputs"]):
         steps = [
-            _steps(entry["name"], s, types, _Section(arrays, f"state.{at}.{i}", used))
-            for i, s in enumerate(entry["steps"])
+            _steps(entry, s, types, _Section(arrays, f"state.{at}.{i}", used)) for i, s in enumerate(entry["steps"])
         ]
         outputs[entry["name"]] = tuple(steps)
         if {**spec_as_json(output_spec(entry["name"], steps)), "steps": entry["steps"]} != entry:
@@ -170,16 +181,25 @@ class _Section:
         return {name[len(start) :]: self.arrays[name] for name in names}
 
 
-def _steps(output: str, entry: Mapping[str, Any], types: Mapping[str, LogicalType], section: _Section) -> FittedSteps:
+def _steps(
+    output: Mapping[str, Any], entry: Mapping[str, Any], types: Mapping[str, LogicalType], section: _Section
+) -> FittedSteps:
     fields = first_fields(entry["columns"], types)
     given: Fields = fields
     fitted: list[FittedKind] = []
     for at, described in enumerate(entry["kinds"]):
         kind = kind_from_json(described["id"], described["settings"])
-        check_accepted(f"output {output!r}", kind, given)
+        check_accepted(f"output {output['name']!r}", kind, given)
+        is_last = at == len(entry["kinds"]) - 1
+        _check_asked(kind.columns_asked(given), len(output["columns"]) if is_last else _UNNAMED_COLUMNS)
         fitted.append(kind.restore(given, section.of_kind(at)))
         given = fitted[-1].outputs()
     return FittedSteps(fields, tuple(fitted))
+
+
+def _check_asked(columns: int, most: int) -> None:
+    if columns > most:
+        raise ArtifactError(f"a step asks for {columns:,} columns where {most:,} can be")
 
 
 def kind_from_json(kind_id: str, settings: Mapping[str, Any]) -> Kind:

@@ -172,6 +172,10 @@ class Kind(ABC):
         """Return the settings as plain JSON values."""
         return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
 
+    def columns_asked(self, given: Fields) -> int:  # noqa: ARG002
+        """Return how many columns the settings alone ask for, if they do: a reader checks it before any is made."""
+        return 0
+
     def takes_numbers(self, given: Fields) -> bool:
         """Return whether these fields reach the kind as one matrix of numbers."""
         if self.form is Form.EITHER:

@@ -135,12 +135,13 @@ def output_spec(name: str, steps: Sequence[FittedSteps]) -> OutputSpec:
 def _distinct(names: Sequence[str]) -> list[str]:
     """Return the names, the second "x" as "x#2" and so on: a column may be used in several ways."""
     given: dict[str, None] = {}
+    uses: dict[str, int] = {}  # so that many columns of one name cost no search each
     for name in names:
-        unique, times = name, 1
+        unique, times = name, uses.get(name, 1)
         while unique in given:
             times += 1
             unique = f"{name}#{times}"
-        given[unique] = None
+        given[unique], uses[name] = None, times
     return list(given)
 
 

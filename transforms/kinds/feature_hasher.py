@@ -69,6 +69,10 @@ class FeatureHasher(Kind):
         require_choice("FeatureHasher", "alternate_sign", self.alternate_sign, (True, False))
         require_choice("FeatureHasher", "missing", self.missing, KEEP_OR_ERROR)
 
+    def columns_asked(self, given: Fields) -> int:  # noqa: ARG002
+        """Return how many columns it makes."""
+        return self.n_features
+
     def fitter(self, fields: Fields) -> None:
         """Return None: nothing is learned."""
 

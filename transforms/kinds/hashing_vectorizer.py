@@ -67,6 +67,10 @@ class HashingVectorizer(Kind):
         require_choice("HashingVectorizer", "norm", self.norm, ("l2", "l1", None))
         require_choice("HashingVectorizer", "missing", self.missing, KEEP_OR_ERROR)
 
+    def columns_asked(self, given: Fields) -> int:  # noqa: ARG002
+        """Return how many columns it makes."""
+        return self.n_features
+
     def fitter(self, fields: Fields) -> None:
         """Return None: nothing is learned."""
 

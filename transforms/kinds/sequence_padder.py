@@ -68,6 +68,10 @@ class SequencePadder(Kind):
         require_choice("SequencePadder", "keep", self.keep, ("first", "last"))
         require_choice("SequencePadder", "missing", self.missing, ("pad", "error"))
 
+    def columns_asked(self, given: Fields) -> int:
+        """Return how many columns it makes."""
+        return len(given) * self.length
+
     def fitter(self, fields: Fields) -> None:
         """Return None: nothing is learned."""
 

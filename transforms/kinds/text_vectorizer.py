@@ -77,6 +77,10 @@ class TextVectorizer(TermKind):
         require_choice("TextVectorizer", "lowercase", self.lowercase, (True, False))
         require_choice("TextVectorizer", "missing", self.missing, KEEP_OR_ERROR)
 
+    def columns_asked(self, given: Fields) -> int:
+        """Return how many columns it makes."""
+        return len(given) * self.length
+
     def fitter(self, fields: Fields) -> TermFitter:
         """Return a fitter; one pass."""
         return TermFitter(self, fields)
