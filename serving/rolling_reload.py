@@ -32,6 +32,7 @@ class RollingReload:
     newcomer: int | None = None
     leaving: int | None = None
     since: float = 0.0
+    is_given_up: bool = False
 
     @property
     def extra(self) -> int:
@@ -40,6 +41,7 @@ class RollingReload:
 
     def begin(self, workers: Iterable[int]) -> None:
         """Replace these workers; a reload under way is taken up into this one."""
+        self.is_given_up = False
         self.waiting = [worker for worker in workers if worker not in (self.newcomer, self.leaving)]
         logger.info("reloading: %d workers are replaced one by one", len(self.waiting))
 
@@ -67,6 +69,7 @@ class RollingReload:
     def _give_up(self, why: str) -> None:
         self.leaving, self.newcomer = self.newcomer, None
         self.waiting.clear()
+        self.is_given_up = True
         logger.error("reload given up, the workers that served before go on: %s", why)
 
     def note_end(self, worker: int) -> bool:
@@ -78,6 +81,6 @@ class RollingReload:
         if worker != self.leaving:
             return False
         self.leaving = None
-        if not self.waiting:
+        if not self.waiting and not self.is_given_up:
             logger.info("reload done")
         return True
