@@ -157,8 +157,13 @@ def match_sql(view: ViewJoin, frontier: str) -> str:
     equal = [f"{key} = f.k{i}" for i, key in enumerate(view.key_sql)]
     conditions = " AND ".join([*equal, f"{view.time_sql} >= f.available"])
     # Feast's boundary: a value is good up to and including its event time plus the TTL.
-    fresh = f" WHERE f.event >= {view.time_sql} - {view.unit.span(view.plan.ttl)}" if view.plan.ttl else ""
+    fresh = f" WHERE f.event >= {_earliest_sql(view, view.unit.span(view.plan.ttl))}" if view.plan.ttl else ""
     return f'SELECT e.id, f."row" FROM entity e ASOF JOIN {frontier} f ON {conditions}{fresh}'
+
+
+def _earliest_sql(view: ViewJoin, ttl: int) -> str:
+    # Without `greatest`, an instant at the lower end of 64 bits would leave them.
+    return f"greatest({view.time_sql}, {_NEVER + ttl}) - {ttl}"
 
 
 def combine_matches(session: Session, views: Sequence[ViewJoin]) -> None:
