@@ -1,118 +1,49 @@
 """The packed online store against Feast's Redis store and bare MGET: one run, the same data, the same Redis.
 
-5 views of 50 float64 features. Bars (ratios, 2 cores): `get_online_features(...).to_dict()` at 100 entities x 250
-features at least 4 times as fast as Feast's store, the native read at least 60 times and at most 2 raw MGETs of the
-same bytes; materializing 5 x 10,000 rows at least 15 times as fast as Feast's engine; 100,000 rows/s from Arrow;
-at most 0.75 of the memory of Feast's layout.
+5 views of 50 float64 features. Actions of both stores alternate and medians are printed, with the bar beside each
+figure; a run takes about four minutes on an idle machine. Redis is the embedded one: every write goes to its
+append-only file.
 """
 
 import argparse
 import contextlib
 import io
 import statistics
-import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-import redis
-from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
-from feast.types import Float64, Int64
+from _online_memory import SHAPES, Shape, bytes_a_row
+from _online_project import (
+    FEASTS,
+    FEATURES,
+    HEADING,
+    NOW,
+    OURS,
+    VIEWS,
+    Bench,
+    Figure,
+    bench,
+    feature_names,
+    machine,
+    table_of,
+)
+from feast import FeatureStore, ValueType
 
 from likewise.stores.clock import WallClock
-from likewise.stores.embedded import EmbeddedServer, attach, stop
 from likewise.stores.packed_read import PackedReader, ViewRequest
 from likewise.stores.packed_redis import PackedRedisOnlineStore
 
-VIEWS, FEATURES = 5, 50
 CALLS_PER_TURN = 5
-NOW = datetime.now(UTC).replace(microsecond=0)
-ENTITIES = Entity(name="uid", join_keys=["uid"], value_type=ValueType.INT64)
-OURS = {
-    "online": "likewise.stores.packed_redis.PackedRedisOnlineStore",
-    "offline": "likewise.stores.asof_duckdb.AsofDuckDBOfflineStore",
-    "engine": "likewise.stores.local_engine.LikewiseEngine",
-}
-FEASTS = {"online": "redis", "offline": "dask", "engine": "local"}
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """One Redis, one folder of Parquet files, and the two Feast repositories over them."""
-
-    folder: Path
-    server: EmbeddedServer
-    raw: Any
-    rows: int
-
-    def views(self) -> list[FeatureView]:
-        """Return the feature views."""
-        return [self._view(at) for at in range(VIEWS)]
-
-    def _view(self, at: int) -> FeatureView:
-        fields = [Field(name=name, dtype=Float64) for name in feature_names(at)]
-        source = FileSource(
-            name=f"source_{at}", path=str(self.folder / f"{at}.parquet"), timestamp_field="event_timestamp"
-        )
-        return FeatureView(
-            name=f"view_{at}",
-            entities=[ENTITIES],
-            ttl=timedelta(days=1),
-            schema=[Field(name="uid", dtype=Int64), *fields],
-            source=source,
-        )
-
-    def repository(self, project: str, parts: dict[str, str]) -> FeatureStore:
-        """Return a Feast store of one kind, views applied."""
-        config = RepoConfig(
-            project=project,
-            provider="local",
-            registry=str(self.folder / f"{project}.db"),
-            entity_key_serialization_version=3,
-            online_store={"type": parts["online"], "connection_string": f"127.0.0.1:{self.server.port}"},
-            offline_store={"type": parts["offline"]},
-            batch_engine={"type": parts["engine"]},
-        )
-        store = FeatureStore(config=config)
-        store.apply([ENTITIES, *self.views()])
-        return store
-
-
-def feature_names(view: int) -> list[str]:
-    """Return the feature names of a view."""
-    return [f"f{view}_{at:02d}" for at in range(FEATURES)]
-
-
-def table_of(view: int, rows: int) -> pa.Table:
-    """Return one view's data; fixed seed."""
-    rng = np.random.default_rng(view)
-    columns: dict[str, Any] = {"uid": np.arange(rows)}
-    columns |= {name: rng.normal(size=rows) for name in feature_names(view)}
-    instant = np.datetime64(NOW.replace(tzinfo=None) - timedelta(hours=1), "us")
-    columns["event_timestamp"] = pa.array(np.full(rows, instant), pa.timestamp("us", tz="UTC"))
-    return pa.table(columns)
-
-
-@contextlib.contextmanager
-def bench(rows: int) -> Iterator[Bench]:
-    """Run an embedded Redis over fresh Parquet files."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for view in range(VIEWS):
-            pq.write_table(table_of(view, rows), folder / f"{view}.parquet")
-        server = attach(folder / "redis")
-        try:
-            with redis.Redis.from_url(server.url) as raw:
-                yield Bench(folder, server, raw, rows)
-        finally:
-            stop(folder / "redis")
+BATCH_ROWS = 65_536
+DAY = timedelta(days=1)
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -139,47 +70,32 @@ def side_by_side(pairs: Sequence[dict[str, Callable[[], object]]], repeats: int)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def used_memory(raw: Any) -> int:
-    """Return the bytes that Redis has allocated."""
-    return int(raw.info("memory")["used_memory"])
-
-
-def server_seconds(raw: Any) -> float:
-    """Return the processor time that Redis has used."""
-    cpu = raw.info("cpu")
-    return float(cpu["used_cpu_sys"]) + float(cpu["used_cpu_user"])
-
-
-def materialization(it: Bench) -> tuple[FeatureStore, FeatureStore]:
-    """Materialize the same files both ways; print time and memory; return both stores, filled."""
-    it.raw.flushall()
-    stores, taken, grown = [], [], []
-    for project, parts in (("theirs", FEASTS), ("ours", OURS)):
-        store = it.repository(project, parts)
-        before = used_memory(it.raw)
-        taken.append(seconds(lambda store=store: store.materialize(NOW - timedelta(days=1), NOW)))  # type: ignore[misc]
-        grown.append(used_memory(it.raw) - before)
-        stores.append(store)
-    rows = VIEWS * it.rows
-    print(f"materialize {VIEWS} views x {it.rows:,} rows x {FEATURES} features")
-    print(f"  Feast's engine and Redis store  {taken[0]:8.2f} s   {rows / taken[0]:10,.0f} rows/s")
-    print(f"  ours                            {taken[1]:8.2f} s   {rows / taken[1]:10,.0f} rows/s   ", end="")
-    print(f"{taken[0] / taken[1]:.1f}x (bar 15x)")
-    print(
-        f"  memory in Redis  {grown[0] / 1e6:.1f} MB and {grown[1] / 1e6:.1f} MB: {grown[1] / grown[0]:.2f} (bar 0.75)"
-    )
+def materialization(it: Bench, repeats: int) -> tuple[FeatureStore, FeatureStore]:
+    """Materialize the same files both ways, in turns, into an empty Redis; return both stores, filled."""
+    stores = [it.repository(project, parts, it.views()) for project, parts in (("theirs", FEASTS), ("ours", OURS))]
+    taken: list[list[float]] = [[], []]
+    grown = [0, 0]
+    for _ in range(repeats):
+        it.raw.flushall()
+        for at, store in enumerate(stores):
+            before = it.used_memory()
+            taken[at].append(seconds(lambda store=store: store.materialize(NOW - DAY, NOW)))  # type: ignore[misc]
+            grown[at] = it.used_memory() - before
+    theirs, ours = (statistics.median(times) for times in taken)
+    what = f"materialize {VIEWS} views x {it.rows:,} rows x {FEATURES}"
+    show(Figure.at_least(what, f"{theirs:.2f} s", f"{ours:.2f} s", theirs / ours, 15))
+    sizes = [f"{size / 1e6:.1f} MB" for size in grown]
+    show(Figure.at_most("  memory in Redis for these rows", *sizes, grown[1] / grown[0], 0.75))
     return stores[0], stores[1]
 
 
 def reads(it: Bench, theirs: FeatureStore, ours: FeatureStore, entities: int, repeats: int) -> None:
-    """Read the same entities four ways; print times and ratios."""
+    """Read the same entities four ways."""
     chosen = np.random.default_rng(9).permutation(it.rows)[:entities].tolist()
     references = [f"view_{view}:{name}" for view in range(VIEWS) for name in feature_names(view)]
     entity_rows = [{"uid": uid} for uid in chosen]
     types = (ValueType.DOUBLE,) * FEATURES
-    requests = [
-        ViewRequest(f"view_{at}", ("uid",), tuple(feature_names(at)), types, timedelta(days=1)) for at in range(VIEWS)
-    ]
+    requests = [ViewRequest(f"view_{at}", ("uid",), tuple(feature_names(at)), types, DAY) for at in range(VIEWS)]
     reader = PackedReader(it.raw, "ours", requests, WallClock())
     keys = [f"lw1:ours:view_{at}:{uid}".encode() for at in range(VIEWS) for uid in chosen]
     assert None not in it.raw.mget(keys)
@@ -188,29 +104,89 @@ def reads(it: Bench, theirs: FeatureStore, ours: FeatureStore, entities: int, re
     feast = {"feast": lambda: theirs.get_online_features(references, entity_rows=entity_rows).to_dict()}
     packed = {"ours": lambda: ours.get_online_features(references, entity_rows=entity_rows).to_dict()}
     bare = {"mget": lambda: it.raw.mget(keys), "native": lambda: reader.read({"uid": chosen})}
-    taken = side_by_side([feast, packed, bare], repeats)
-    ms = {name: value * 1e3 for name, value in taken.items()}
-    print(f"read {entities} entities x {VIEWS * FEATURES} features (median of {repeats})")
-    print(f"  Feast's Redis store, to_dict    {ms['feast']:8.2f} ms")
-    print(f"  ours, to_dict                   {ms['ours']:8.2f} ms   {ms['feast'] / ms['ours']:.1f}x (bar 4x)")
-    print(f"  ours, native                    {ms['native']:8.2f} ms   {ms['feast'] / ms['native']:.0f}x (bar 60x)")
-    print(
-        f"  raw MGET of the same bytes      {ms['mget']:8.2f} ms   native is {ms['native'] / ms['mget']:.2f}x (bar 2)"
-    )
+    ms = {name: taken * 1e3 for name, taken in side_by_side([feast, packed, bare], repeats).items()}
+    shown = {name: f"{taken:.2f} ms" for name, taken in ms.items()}
+    what = f"get_online_features().to_dict(), {entities} x {VIEWS * FEATURES}"
+    if entities > 1:
+        show(Figure.at_least(what, shown["feast"], shown["ours"], ms["feast"] / ms["ours"], 4))
+        show(Figure.at_least("  native read", shown["feast"], shown["native"], ms["feast"] / ms["native"], 60))
+    else:
+        show(Figure(what, shown["feast"], shown["ours"], f"{ms['feast'] / ms['ours']:.1f}x"))
+        show(Figure("  native read", shown["feast"], shown["native"], f"{ms['feast'] / ms['native']:.1f}x"))
+    show(Figure.at_most("  native read against raw MGET", shown["mget"], shown["native"], ms["native"] / ms["mget"], 2))
 
 
 def bulk(it: Bench, rows: int) -> None:
-    """Write many rows from Arrow; print rows per second, first into an empty store and then over itself."""
-    config = it.repository("bulk", OURS).config
-    store, view = PackedRedisOnlineStore(), it.views()[0]
-    batches = table_of(0, rows).to_batches(max_chunksize=65_536)
-    for what in ("new", "again"):
-        ours, redis_s = time.process_time(), server_seconds(it.raw)
-        taken = seconds(lambda: store.write_arrow(config, view, batches))
-        ours, redis_s = time.process_time() - ours, server_seconds(it.raw) - redis_s
-        print(f"write {rows:,} rows x {FEATURES} from Arrow, {what}: {rows / taken:,.0f} rows/s (bar 100,000)")
-        # What a busy machine does not change much.
-        print(f"  processor time a row: {redis_s / rows * 1e6:.1f} us in Redis, {ours / rows * 1e6:.1f} us in Python")
+    """Write many rows from Arrow and by `feast materialize`: rows a second, memory, processor time."""
+    it.raw.flushall()
+    view = it.view("bulk", 0)
+    store = it.repository("bulk", OURS, [view])
+    online = PackedRedisOnlineStore()
+    pq.write_table(table_of(0, rows, minutes=2), it.folder / "bulk.parquet", row_group_size=100_000)
+    states = (("into an empty Redis", 0), ("again, all there", 0), ("again, all newer", 1))
+    for what, minutes in states:
+        made = batches(rows, minutes)
+        writing(
+            it,
+            rows,
+            f"write {rows:,} x {FEATURES} from Arrow, {what}",
+            lambda made=made: online.write_arrow(store.config, view, made),
+        )  # type: ignore[misc]
+    for what in ("all newer", "again, all there"):
+        writing(it, rows, f"materialize {rows:,} x {FEATURES}, {what}", lambda: store.materialize(NOW - DAY, NOW))
+
+
+def batches(rows: int, minutes: int) -> Iterator[pa.RecordBatch]:
+    """Yield record batches one by one, so that the source takes no memory of its own."""
+    block = table_of(0, BATCH_ROWS, minutes)
+    for start in range(0, rows, BATCH_ROWS):
+        uid = pa.array(np.arange(start, min(start + BATCH_ROWS, rows)))
+        part = block.slice(0, len(uid)).set_column(0, "uid", uid)
+        yield from part.combine_chunks().to_batches()
+
+
+def writing(it: Bench, rows: int, what: str, action: Callable[[], object]) -> None:
+    """Run a bulk write and show its speed, its memory and what it cost either side."""
+    python, server = time.process_time(), it.server_seconds()
+    with resident_growth() as grown:
+        taken = seconds(action)
+    python, server = time.process_time() - python, it.server_seconds() - server
+    rate = rows / taken
+    show(Figure(what, "", f"{taken:.1f} s", f"{rate:,.0f}/s", ">= 100,000/s", rate >= 100_000))
+    spent = f"{python / rows * 1e6:.1f} us a row in Python, {server / rows * 1e6:.1f} us in Redis"
+    print(f"    memory grew by {grown[0] / 1e6:,.0f} MB; {spent}", flush=True)
+
+
+@contextlib.contextmanager
+def resident_growth() -> Iterator[list[int]]:
+    """Yield a list that holds, after the block, by how many bytes this process grew at most."""
+    process, done, grown = psutil.Process(), threading.Event(), [0]
+    before = process.memory_info().rss
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            grown[0] = max(grown[0], process.memory_info().rss - before)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield grown
+    finally:
+        done.set()
+        watcher.join()
+
+
+def memory(it: Bench, shapes: Sequence[Shape]) -> None:
+    """Show what rows of several shapes take in Redis, keys included."""
+    for shape in shapes:
+        theirs, ours = bytes_a_row(it, shape)
+        figure = (f"memory, {shape.name}", f"{theirs:,.0f} B/row", f"{ours:,.0f} B/row")
+        show(Figure.at_most(*figure, ours / theirs, 0.75))
+
+
+def show(figure: Figure) -> None:
+    """Print a line."""
+    print(figure.line(), flush=True)
 
 
 def main() -> None:
@@ -219,13 +195,28 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000, help="rows of each view (default 10,000)")
     parser.add_argument("--bulk-rows", type=int, default=1_000_000, help="rows of the bulk write (default 1,000,000)")
     parser.add_argument("--repeats", type=int, default=50, help="repeats of each read (default 50)")
-    arguments = parser.parse_args()
+    parser.add_argument("--materializations", type=int, default=3, help="times to materialize (default 3)")
+    parts: dict[str, Callable[[Bench, Any], None]] = {
+        "reads": lambda it, options: compare(it, options.materializations, options.repeats),
+        "writes": lambda it, options: bulk(it, options.bulk_rows),
+        "memory": lambda it, _: memory(it, SHAPES),
+    }
+    parser.add_argument("--only", choices=parts, help="this part alone")
+    options = parser.parse_args()
     warnings.simplefilter("ignore")
-    with bench(arguments.rows) as it:
-        theirs, ours = materialization(it)
-        for entities in (1, 100):
-            reads(it, theirs, ours, entities, arguments.repeats)
-        bulk(it, arguments.bulk_rows)
+    print(machine())
+    print(HEADING)
+    with bench(options.rows) as it:
+        for name, part in parts.items():
+            if options.only in (None, name):
+                part(it, options)
+
+
+def compare(it: Bench, materializations: int, repeats: int) -> None:
+    """Materialize and read both ways."""
+    theirs, ours = materialization(it, materializations)
+    for entities in (1, 100):
+        reads(it, theirs, ours, entities, repeats)
 
 
 if __name__ == "__main__":
