@@ -232,7 +232,7 @@ class OverloadedError(ServingError):
         self.limit, self.retry_after_seconds = limit, 1
         super().__init__(
             "the server is busy",
-            expected=f"at most {limit} requests under way",
+            expected=f"at most {limit} requests under way, and of those no more at once than it can answer soon",
             advice="try again in a second, or add workers",
         )
 
@@ -261,6 +261,17 @@ class ReleaseRefusedError(ServingError):
         super().__init__(
             f"release {release!r} is refused: {reason}",
             advice=f"run `likewise verify {release}` here; the release that served before goes on",
+        )
+
+
+class ReleaseDirectoryError(ServingError):
+    """A release directory is damaged or can't be written; nothing of it was used."""
+
+    def __init__(self, folder: object, reason: str, advice: str | None = None) -> None:
+        self.folder = folder
+        super().__init__(
+            f"release directory {folder}: {reason.rstrip('.')}",
+            advice=advice or "copy it again, or make it anew with `likewise release-dir`",
         )
 
 

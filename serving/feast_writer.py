@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from feast import FeatureStore
@@ -67,8 +68,11 @@ class FeastWriter:
         ]
 
 
-# What Feast and Arrow raise for values that do not fit; none of them is a fault of the server.
-_REFUSALS = (TypeError, ValueError, KeyError, AttributeError, OverflowError, pa.ArrowException, FeastError)
+# What Feast and Arrow raise for values that do not fit; none of them is a fault of the server. Feast asserts types.
+_REFUSALS = (
+    *(TypeError, ValueError, KeyError, AttributeError, AssertionError, ArithmeticError),
+    *(pa.ArrowException, FeastError),
+)
 
 
 def _refused(error: Exception) -> WrongShapeError:
@@ -105,8 +109,9 @@ def _frame(view: Any, table: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
 
 def _times(column: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
     try:
-        return pd.to_datetime(column, utc=True, format="ISO8601").astype("datetime64[us, UTC]")
-    except (ValueError, TypeError, OverflowError) as error:
+        with np.errstate(all="raise"):  # a number beyond all dates: numpy would warn and give another date
+            return pd.to_datetime(column, utc=True, format="ISO8601").astype("datetime64[us, UTC]")
+    except (ValueError, TypeError, ArithmeticError) as error:
         raise WrongShapeError(f"{name!r} in 'df'", "ISO 8601 times", str(error)[:120]) from error
 
 

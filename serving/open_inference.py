@@ -77,7 +77,10 @@ def parse_request(body: bytes, header_length: int | None, output: str) -> InferR
         size = _binary_size(item)
         if size is not None and size > len(binary):
             raise WrongShapeError("binary_data_size", f"at most {len(binary)} bytes (all that is left)", str(size))
-        columns[member(item, "name", str)] = _values(item, None if size is None else binary[:size])
+        name = member(item, "name", str)
+        if name in columns:
+            raise WrongShapeError("'inputs'", "each name once", f"{name!r} twice")
+        columns[name] = _values(name, item, None if size is None else binary[:size])
         binary = binary[size or 0 :]
     if len(binary):
         raise WrongShapeError("the binary part", "no bytes behind the last tensor", f"{len(binary)}")
@@ -106,9 +109,9 @@ def _wants_binary(document: Mapping[str, Any], output: str) -> bool:
     return wanted
 
 
-def _values(item: Mapping[str, Any], binary: memoryview | None) -> list[Any]:
+def _values(name: str, item: Mapping[str, Any], binary: memoryview | None) -> list[Any]:
     """Return the n values of a tensor of shape (n,) or (n, 1)."""
-    name, datatype, shape = item["name"], member(item, "datatype", str), member(item, "shape", list)
+    datatype, shape = member(item, "datatype", str), member(item, "shape", list)
     if datatype != "BYTES" and datatype not in DTYPES:
         raise WrongShapeError(f"datatype of {name!r}", ", ".join([*DTYPES, "BYTES"]), repr(datatype))
     if not all(type(size) is int and size >= 0 for size in shape):
