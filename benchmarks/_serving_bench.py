@@ -4,8 +4,11 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,6 +129,37 @@ def serve(project: BenchProject, serving: Serving) -> Iterator[Served]:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
             process.wait(30)
+
+
+@contextlib.contextmanager
+def serve_feast(project: BenchProject, workers: int) -> Iterator[int]:
+    """Run `feast serve` on Feast's own Redis store, in the same Redis with the same rows; yield its port."""
+    repo = project.folder / "stock"
+    address = project.redis.url.removeprefix("redis://").partition("/")[0]
+    online = f"  type: redis\n  connection_string: {address}"
+    code = _MAKE.format(here=str(Path(__file__).parent), repo=str(repo), online=online, url="", views=0, releases=0)
+    subprocess.run(_script(project.folder / "make_stock.py", code), check=True, stdout=subprocess.DEVNULL)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    feast = [str(Path(sys.executable).with_name("feast")), "-c", str(repo), "serve", "-p", str(port)]
+    command = [*feast, "-w", str(workers), "--no-access-log"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            _await_health(process, port)
+            yield port
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _await_health(process: "subprocess.Popen[bytes]", port: int) -> None:
+    end = time.monotonic() + 90
+    while process.poll() is None and time.monotonic() < end:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
+            return
+        time.sleep(0.2)
+    raise SystemExit("`feast serve` did not start")
 
 
 def predict_body(users: list[int]) -> bytes:
