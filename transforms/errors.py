@@ -161,6 +161,23 @@ class DuplicateKindError(LikewiseError):
         )
 
 
+class OutputMissingError(LikewiseError):
+    """An output is named that the transform does not make."""
+
+    def __init__(self, output: str, available: Sequence[str]) -> None:
+        self.output, self.available = output, tuple(available)
+        known = f"{closest(output, available)} It makes: {listing(self.available)}."
+        super().__init__(f"output {output!r} is none of this transform's.{known}")
+
+
+class TensorShapeError(LikewiseError):
+    """A tensor given back to a transform is not of the shape its output has."""
+
+    def __init__(self, output: str, expected: str, got: str) -> None:
+        self.output, self.expected, self.got = output, expected, got
+        super().__init__(f"output {output!r}: expected a tensor of shape {expected}, got {got}.")
+
+
 class InverseUnavailableError(LikewiseError):
     """An output cannot be taken back to its columns."""
 

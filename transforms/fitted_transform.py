@@ -18,6 +18,7 @@ from likewise.transforms.columns import Column, InputSpec
 from likewise.transforms.counters import Counters
 from likewise.transforms.errors import ColumnMissingError, ColumnTypeError
 from likewise.transforms.golden import GoldenRows
+from likewise.transforms.inverse import inverted
 from likewise.transforms.kind import Floats
 from likewise.transforms.plan import Plan, Tensors, compile_plan
 from likewise.transforms.row_gathering import RowGathering
@@ -141,6 +142,27 @@ class FittedTransform:
         """Return the tensors of Python rows; every input must be a key, None is missing."""
         gathered = self._gathering
         return self._run(gathered.matrix(rows), gathered.columns(rows), len(rows), counters)
+
+    def inverse(self, tensors: Mapping[str, npt.ArrayLike]) -> pa.Table:
+        """Return the columns that tensors of outputs came from, where every step of these outputs has an inverse.
+
+        Parameters
+        ----------
+        tensors
+            Some or all outputs, shaped as `apply` gives them: predicted codes of a label, say.
+
+        Returns
+        -------
+        pyarrow.Table
+            One column an input, in order of first use; nulls where no value is told (codes of missing and unseen).
+            What an imputer filled comes back missing where it made an indicator, else as filled.
+
+        Raises
+        ------
+        InverseUnavailableError
+            Names the step that has none.
+        """
+        return inverted(self.outputs, self.steps, tensors)
 
     def _run(self, numbers: Floats, others: Sequence[Column], rows: int, counters: Counters | None) -> Tensors:
         tensors = self._empty(rows)

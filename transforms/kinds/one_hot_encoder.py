@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from likewise.transforms.categories import (
     chosen_categories,
+    decoded,
     pack_vocabularies,
     require_categories,
     unpack_vocabularies,
@@ -133,6 +134,12 @@ class _Layout:
         )
         return cls(refused, tuple(labels), column)
 
+    def places_of_columns(self) -> npt.NDArray[np.int32]:
+        """Return the vocabulary place of each column, and of none at all; beyond the vocabulary where not one place."""
+        table = self.column[:-2]
+        alone = [np.flatnonzero(table == at) for at in (*range(len(self.labels)), -1)]
+        return np.array([at[0] if len(at) == 1 else len(table) for at in alone], dtype=np.int32)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedOneHotEncoder(FittedKind):
@@ -162,6 +169,17 @@ class FittedOneHotEncoder(FittedKind):
             hot[start + at[known], every[known]] = 1.0
             start += len(layout.labels)
         return hot
+
+    def inverse(self, values: Floats) -> tuple[Column, ...]:
+        """Return the category of each row's 1; of zeros the dropped one, if one was; missing where none is told."""
+        columns, start = [], 0
+        for vocabulary, layout in zip(self.vocabularies, self.layouts, strict=True):
+            stop = start + len(layout.labels)
+            # A last row of its own stands for "no 1 at all".
+            hot = np.vstack([values[start:stop] > 0.5, np.ones((1, values.shape[1]), np.bool_)])
+            columns.append(decoded(vocabulary, layout.places_of_columns()[hot.argmax(axis=0)]))
+            start = stop
+        return tuple(columns)
 
     def arrays(self) -> Arrays:
         """Return vocabularies and which categories are infrequent."""
