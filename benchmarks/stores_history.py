@@ -5,7 +5,7 @@ machine slows all of them alike; medians and ratios are printed, with the bar be
 one (no TTL, no ties by created time: less work than ours), and one that gives our answer, which is checked.
 
     python benchmarks/stores_history.py                            # all at 1M rows; about 10 minutes, 10 GB
-    python benchmarks/stores_history.py --no-default              # without Feast's default store
+    python benchmarks/stores_history.py --only polars              # beside the joins by hand alone
     python benchmarks/stores_history.py --stream-rows 10000000     # 10M rows to Parquet under --memory-limit 1GB
 """
 
@@ -218,12 +218,15 @@ def run_joins(asked: argparse.Namespace) -> None:
             "Polars, same answer": Contender(lambda: by_polars(folder, size, frame, exact=True), "at least 0.67"),
             "Polars, no TTL, no ties": Contender(lambda: by_polars(folder, size, frame, exact=False), "at least 0.67"),
             "Feast duckdb": Contender(lambda: by_feast(stores["duckdb"], size, frame), "at least 3", 2),
+            "Feast default (dask)": Contender(lambda: by_feast(stores["dask"], size, frame), "at least 18", 1),
         }
-        if asked.default:
-            contenders["Feast default (dask)"] = Contender(
-                lambda: by_feast(stores["dask"], size, frame), "at least 18", 1
-            )
-        report(compare(contenders, asked.rounds, asked.rows), contenders)
+        chosen = {name: found for name, found in contenders.items() if name == "ours" or is_chosen(name, asked.only)}
+        report(compare(chosen, asked.rounds, asked.rows), chosen)
+
+
+def is_chosen(name: str, only: list[str]) -> bool:
+    """Say whether a contender is asked for; nothing asked for means all."""
+    return not only or any(part.lower() in name.lower() for part in only)
 
 
 def machine() -> str:
@@ -265,7 +268,7 @@ def main() -> None:
     """Run what the arguments ask for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--default", action=argparse.BooleanOptionalAction, default=True, help="Feast's default store")
+    parser.add_argument("--only", nargs="+", default=[], help="parts of the names of those to compare with")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--ttl-days", type=int, default=7, help="TTL of the views; 0: none, hard on Feast's DuckDB")
     parser.add_argument("--threads", type=int, default=None)
