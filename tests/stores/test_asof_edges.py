@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
-from feast import FeatureService, FeatureStore, Field, RequestSource
+from feast import FeatureService, FeatureStore, Field, RepoConfig, RequestSource
 from feast.feature_logging import LoggingConfig
 from feast.infra.offline_stores.file_source import FileLoggingDestination, SavedDatasetFileStorage
 from feast.on_demand_feature_view import on_demand_feature_view
 from feast.types import Array, Float64, Int64, String
 
 from likewise.stores.errors import EntityFrameError, SourceTimeError
-from tests.stores.feast_repository import ViewOf, apply, apply_views, make_store
+from tests.stores.feast_repository import OURS, ViewOf, apply, apply_views, make_store
 from tests.stores.histories import entities, history, hour, numbers, small_store, table
 
 
@@ -182,3 +182,22 @@ def test_columns_keep_their_places(tmp_path: Path) -> None:
     apply_views(store, tmp_path, [ViewOf("v", numbers((1, hour(0), hour(0), 1.0)))])
     rows = pd.DataFrame({"label": [0], "event_timestamp": [hour(1)], "uid": [1]})
     assert history(store, rows, "v:x").column_names == ["label", "event_timestamp", "uid", "x"]
+
+
+def test_versions_of_a_view(tmp_path: Path) -> None:
+    """`view@v0:feature` reads what that version declared, beside the present one."""
+    config = RepoConfig(
+        project="tested",
+        provider="local",
+        registry={"path": str(tmp_path / "registry.db"), "enable_online_feature_view_versioning": True},
+        offline_store={"type": OURS},
+        online_store={"type": "sqlite", "path": str(tmp_path / "online.db")},
+        entity_key_serialization_version=3,
+        repo_path=tmp_path,
+    )
+    store = FeatureStore(config=config)
+    facts = table([(1, hour(0), 1.0, 2.0)], "uid", "event_timestamp", "x", "y")
+    apply_views(store, tmp_path, [ViewOf("v", facts)])
+    apply_views(store, tmp_path, [ViewOf("v", facts, features={"y": Float64})])
+    result = history(store, entities((1, hour(1))), "v@v0:x", "v@v1:y")
+    assert (result["x"].to_pylist(), result["y"].to_pylist()) == ([1.0], [2.0])
