@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from likewise.stores.loopback_ports import free_port
 from likewise.stores.packed_errors import (
     EmbeddedServerFailedError,
     EmbeddedServerMissingError,
@@ -171,7 +171,7 @@ def _running(home: Path) -> EmbeddedServer | None:
 def _start(home: Path) -> EmbeddedServer:
     binary = server_binary()
     for attempt in range(PORT_ATTEMPTS):
-        port = _free_port(home if attempt == 0 else None)
+        port = free_port(_last_port(home) if attempt == 0 else 0)
         log_from = _size(home / LOG_FILE)
         _launch(binary, home, port)
         server = _await_answer(home, port)
@@ -258,17 +258,6 @@ def _record(home: Path, pid: int, port: int) -> EmbeddedServer:
     draft.write_text(json.dumps(asdict(server)), encoding="utf-8")
     draft.replace(home / STATE_FILE)
     return server
-
-
-def _free_port(home: Path | None) -> int:
-    """Return a free TCP port of the loopback; the one last used in `home` when it is free again."""
-    wanted = _last_port(home) if home else 0
-    for port in (wanted, 0):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise OSError("no free TCP port on 127.0.0.1")
 
 
 def _last_port(home: Path) -> int:

@@ -27,8 +27,9 @@ from likewise.stores.packed_delete import delete_keys, delete_views, views_with_
 from likewise.stores.packed_feast_layout import delete_feast_rows
 from likewise.stores.packed_keys import schemas_key
 from likewise.stores.packed_links import Link
-from likewise.stores.packed_request import OnlineRequest, ViewRead, prefixed_keys, view_keys
-from likewise.stores.packed_resolve import Asked, Resolved, resolve
+from likewise.stores.packed_plans import ReadPlanner
+from likewise.stores.packed_request import prefixed_keys
+from likewise.stores.packed_resolve import Asked, resolve
 from likewise.stores.packed_rows import WriteRow, keyed_rows, packed_rows
 from likewise.stores.packed_views import StoredView, entity_values, stored_view
 from likewise.stores.packed_write import Destination
@@ -39,7 +40,6 @@ ReadRow = tuple[datetime | None, dict[str, Value] | None]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _TYPE: Final = "likewise.stores.packed_redis.PackedRedisOnlineStore"
-_VIEWS_REMEMBERED: Final = 1024
 
 
 class PackedRedisOnlineStoreConfig(RedisOnlineStoreConfig):
@@ -69,7 +69,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         self.clock = clock
         self._links: dict[tuple[str, str], Link] = {}
         self._base: Path | None = None
-        self._views: dict[tuple[int, str], tuple[FeatureView, StoredView]] = {}
+        self._planner = ReadPlanner(self._now)
 
     # -- connections ---------------------------------------------------------------------------------------
 
@@ -173,8 +173,8 @@ class PackedRedisOnlineStore(RedisOnlineStore):
 
         Feast's interface has no status here: the values of rows past their TTL are empty.
         """
-        read = self._view_read(config, table, entity_keys, requested_features)
-        return self._request(config, [read]).read(self.link(config))[0].rows()
+        request = self._planner.of_view(config, table, entity_keys, requested_features)
+        return request.read(self.link(config))[0].rows()
 
     async def online_read_async(
         self,
@@ -184,8 +184,8 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         requested_features: list[str] | None = None,
     ) -> list[ReadRow]:
         """Return what `online_read` returns, on the event loop."""
-        read = self._view_read(config, table, entity_keys, requested_features)
-        return (await self._request(config, [read]).read_async(self.link(config)))[0].rows()
+        request = self._planner.of_view(config, table, entity_keys, requested_features)
+        return (await request.read_async(self.link(config)))[0].rows()
 
     def get_online_features(
         self,
@@ -204,7 +204,7 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         """
         asked = Asked(features, entity_rows, full_feature_names, include_feature_view_version_metadata)
         resolved = resolve(registry, project, asked)
-        request = self._resolved_request(config, resolved)
+        request = self._planner.of_resolved(config, resolved)
         return resolved.response(request.read(self.link(config)))
 
     async def get_online_features_async(
@@ -220,50 +220,12 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         """Return what `get_online_features` returns, on the event loop."""
         asked = Asked(features, entity_rows, full_feature_names, include_feature_view_version_metadata)
         resolved = resolve(registry, project, asked)
-        request = self._resolved_request(config, resolved)
+        request = self._planner.of_resolved(config, resolved)
         return resolved.response(await request.read_async(self.link(config)))
 
-    def _resolved_request(self, config: RepoConfig, resolved: Resolved) -> OnlineRequest:
-        views = []
-        for table, features in resolved.tables:
-            view = self._remembered_view(config, table)
-            views.append(
-                ViewRead(
-                    view=view,
-                    features=tuple(features),
-                    names=resolved.names(table, features),
-                    keys=view_keys(view, table, resolved.join_key_values),
-                    report_only=reports_only(config, table.name),
-                    metadata=resolved.metadata(table),
-                )
-            )
-        return self._request(config, views)
-
-    def _view_read(
-        self,
-        config: RepoConfig,
-        table: FeatureView,
-        entity_keys: Sequence[EntityKey],
-        features: Sequence[str] | None,
-    ) -> ViewRead:
-        view = self._remembered_view(config, table)
-        names = tuple(features or [field.name for field in table.features])
-        keys = prefixed_keys(view, entity_values(entity_keys)) if entity_keys else []
-        return ViewRead(view, names, names, keys, reports_only(config, table.name))
-
-    def _request(self, config: RepoConfig, views: Sequence[ViewRead]) -> OnlineRequest:
-        clock = self.clock or clock_from_environment()
-        return OnlineRequest(config.project, tuple(views), (clock.now() - _EPOCH) // _MICROSECOND)
-
-    def _remembered_view(self, config: RepoConfig, table: FeatureView) -> StoredView:
-        """Return how a view is stored, worked out once for each object: Feast keeps them between requests."""
-        place = (id(table), config.project)
-        known = self._views.get(place)
-        if known is None or known[0] is not table:
-            if len(self._views) >= _VIEWS_REMEMBERED:
-                self._views.clear()
-            known = self._views[place] = (table, stored_view(config, table))
-        return known[1]
+    def _now(self) -> int:
+        """Return what TTLs are measured against, in microseconds since 1970 UTC."""
+        return ((self.clock or clock_from_environment()).now() - _EPOCH) // _MICROSECOND
 
     # -- deleting ------------------------------------------------------------------------------------------
 
@@ -320,12 +282,6 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         link = self.link(config)
         with link.named():
             delete_views(link.client, config.project, views)
-
-
-def reports_only(config: RepoConfig, view: str) -> bool:
-    """Return whether a view's TTL is reported but not enforced."""
-    setting = getattr(config.online_store, "ttl_report_only", False)
-    return setting if isinstance(setting, bool) else view in setting
 
 
 def _name(config: RepoConfig, table: FeatureView) -> str:
