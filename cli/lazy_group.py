@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "parity": ("parity_command", "Compare what serving reads with what training read."),
     "serve": ("serve_command", "Serve features and predictions over HTTP."),
+    "release-dir": ("release_dir_command", "A release in a folder that a server starts from, without a registry."),
     "verify": ("verify_command", "Prove a release on this machine, ahead of a roll-out."),
     "predict": ("predict_command", "Score a Parquet file by the code that serves."),
     "replay": ("replay_command", "Compute a logged answer again and name the first stage that differs."),

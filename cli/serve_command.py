@@ -6,11 +6,12 @@ import orjson
 import typer
 from rich.console import Console
 
-from likewise.cli.errors import NothingToServeError
+from likewise.cli.errors import NothingToServeError, SettingError
 from likewise.cli.options_class import taking
 from likewise.cli.registry_access import ALIAS, open_registry
 from likewise.cli.serving_options import ServingOptions
 from likewise.cli.settings import Settings, load_settings
+from likewise.serving.release_dir import release_name
 from likewise.serving.run import run
 from likewise.serving.settings import ServingSettings
 
@@ -22,11 +23,21 @@ app = typer.Typer(add_completion=False)
 def serve(options: ServingOptions) -> None:
     """Serve features and predictions over HTTP until stopped by SIGINT or SIGTERM; SIGHUP reloads."""
     base = load_settings()
-    needs_releases = "predict" in options.chosen_roles
-    releases = tuple(options.release or (promoted_releases(base) if needs_releases else ()))
-    settings = options.settings(base, releases)
+    settings = options.settings(base, tuple(_references(options, base)))
     _print_settings(settings)
     run(settings)
+
+
+def _references(options: ServingOptions, base: Settings) -> list[str]:
+    """Return what is to be served: what was asked for, what the directory holds, or what is promoted."""
+    if options.release_dir is not None:
+        held = release_name(options.release_dir).reference
+        if options.release and options.release != [held]:
+            raise SettingError("release", f"{held}, which the release directory holds", ", ".join(options.release))
+        return [held]
+    if options.release:
+        return options.release
+    return promoted_releases(base) if "predict" in options.chosen_roles else []
 
 
 def promoted_releases(settings: Settings) -> list[str]:

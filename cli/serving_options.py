@@ -43,6 +43,13 @@ class ServingOptions:
         ),
     ] = None
     repo: Annotated[Path | None, _option("The Feast repository (LIKEWISE_REPO).")] = None
+    release_dir: Annotated[
+        Path | None,
+        _option("Serve what `likewise release-dir` wrote: no registry, no Feast repository.", env="RELEASE_DIR"),
+    ] = None
+    allow_code: Annotated[
+        bool, _option("Let on-demand views of a release directory run: they are code.", env="ALLOW_CODE")
+    ] = False
     # Not LIKEWISE_PORT: Kubernetes sets that to an address where a service is called `likewise`.
     host: Annotated[str, _option("Address to listen on.", env="LISTEN_HOST")] = "127.0.0.1"
     port: Annotated[int, _option("Port; 0 takes a free one.", env="LISTEN_PORT")] = 8000
@@ -160,6 +167,8 @@ class ServingOptions:
             log=LogLines(cast("LogFormat", self.log_format), self.log_share, self.log_slow_ms),
             otlp_endpoint=self.otlp_endpoint or wanted_endpoint(),
             drain_seconds=self.drain_seconds,
+            release_dir=self.release_dir,
+            allow_code=self.allow_code,
         )
 
     def _tls(self) -> TlsFiles | None:

@@ -9,16 +9,20 @@ from feast import FeatureStore
 from feast.errors import FeastError
 from redis.exceptions import RedisError
 
-from likewise.serving.errors import SettingsError
+from likewise.serving.errors import ReleaseRefusedError, SettingsError
 from likewise.serving.feast_plan import ResolvedPlan, resolve_references, resolve_service
+from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.on_demand import OnDemandView
 from likewise.serving.online import OnlineReader
 from likewise.serving.packed_views import PackedViews
 from likewise.serving.ports import FeatureRequest, ServedFeatures, serve_features
+from likewise.serving.release_dir import Features, StorePlace
 from likewise.serving.store_link import StoreLink
 from likewise.stores.clock import Clock
+from likewise.stores.definitions import describe_definitions
 from likewise.stores.packed_clients import Topology
 from likewise.stores.packed_redis import PackedRedisOnlineStore
+from likewise.stores.redis_url import EMBEDDED, embedded_directory, masked
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +84,29 @@ class FeastRepository:
         reader = OnlineReader(plan, PackedViews(self.link, plan, self.clock), views, self.clock)
         return reader if self._watch is None else self._watch(reader)
 
+    def features_of(self, release: LoadedRelease) -> Features:
+        """Return what a loaded release reads, as data that a release directory keeps.
+
+        Raises
+        ------
+        ReleaseRefusedError
+            The definitions are no longer those that it pinned, so nothing here says what it was made with.
+        """
+        if release.identity.moved:
+            moved = ", ".join(release.identity.moved)
+            raise ReleaseRefusedError(release.identity.reference, f"definitions moved: {moved}")
+        plan, config = release.reader.plan, self.store.config
+        code = {view.plan.name: view.code.to_proto().SerializeToString() for view in release.reader.on_demand}  # type: ignore[attr-defined]
+        fingerprint = describe_definitions(self.store, plan.service or "").fingerprint
+        online = config.online_store
+        place = StorePlace(
+            project=config.project,
+            connection_string=_without_secrets(online.connection_string, config.repo_path),
+            kind=online.redis_type.value,
+            sentinel_master=online.sentinel_master,
+        )
+        return Features(plan, fingerprint, place, code)
+
     def plan_of(self, service: str) -> ResolvedPlan:
         """Return the plan of a service, features by their full names only where short ones collide."""
         with self._lock:
@@ -122,6 +149,13 @@ class FeastRepository:
     async def aclose(self) -> None:
         """Close the connections."""
         await self.link.aclose()
+
+
+def _without_secrets(connection_string: str, base: Path | None) -> str | None:
+    """Return a connection string that may be copied to other machines; None where it holds a password."""
+    if connection_string.startswith(EMBEDDED):
+        return f"{EMBEDDED}{embedded_directory(connection_string, base).resolve()}"
+    return connection_string if masked(connection_string) == connection_string else None
 
 
 def _open(repo: Path) -> FeatureStore:

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 
 from likewise.models import load_predictor
-from likewise.serving.entity_rows import EVENT_TIMESTAMP
 from likewise.serving.errors import ReleaseRefusedError
 from likewise.serving.feast_plan import ResolvedPlan
 from likewise.serving.feast_repository import FeastRepository
-from likewise.serving.loaded_release import LoadedRelease, Predictor, ReleaseIdentity, Transform
-from likewise.serving.plan import FeaturePlan
+from likewise.serving.loaded_release import LoadedRelease, Predictor, ReleaseIdentity
+from likewise.serving.release_checks import check_inputs, check_one_node
 from likewise.serving.resident import split_reference, tell_moved
 from likewise.serving.settings import OnMovedDefinitions, OnStale
 from likewise.stores.definitions import describe_definitions
@@ -68,7 +67,7 @@ class RegistryReleases:
                 raise ReleaseRefusedError(reference, f"definitions moved: {', '.join(moved)}")
         resolved = _pinned(release, self._repository.plan_of(release.feature_service))
         transform = self._registry.load(f"transform:{release.transform}")
-        _check_inputs(reference, release, resolved.plan, transform)
+        check_inputs(reference, release, resolved.plan, transform)
         loaded = LoadedRelease(
             identity=_identity(release, moved),
             reader=self._repository.reader(resolved),
@@ -92,9 +91,7 @@ class RegistryReleases:
     def _predictor(self, release: Release) -> Predictor | None:
         if not release.nodes:
             return None
-        if len(release.nodes) > 1:
-            reference = f"{release.name}:{release.version}"
-            raise ReleaseRefusedError(reference, "it has several nodes, which this server does not run")
+        check_one_node(f"{release.name}:{release.version}", release)
         return load_predictor(self._registry.get_model(release.nodes[0].artifact))
 
 
@@ -107,26 +104,6 @@ def _pinned(release: Release, resolved: ResolvedPlan) -> ResolvedPlan:
         service = release.feature_service
         raise ReleaseRefusedError(reference, f"feature service {service!r} no longer has {', '.join(gone)}")
     return resolved if pinned == now else resolved.restricted_to(pinned)
-
-
-def _check_inputs(reference: str, release: Release, plan: FeaturePlan, transform: Transform) -> None:
-    """Refuse a release whose transform reads what the plan does not give, by name and type."""
-    schema = plan.schema
-    for spec in transform.inputs:
-        if spec.name == EVENT_TIMESTAMP:
-            continue
-        if spec.name not in schema:
-            raise ReleaseRefusedError(reference, f"its transform reads {spec.name!r}, which is no feature here")
-        if schema[spec.name] is not spec.type:
-            got = schema[spec.name].value
-            raise ReleaseRefusedError(reference, f"its transform reads {spec.name!r} as {spec.type}, here it is {got}")
-    _check_same(reference, "join keys", set(release.join_keys), {field.name for field in plan.join_keys})
-    _check_same(reference, "request fields", set(release.request_fields), {f.name for f in plan.request_fields})
-
-
-def _check_same(reference: str, what: str, pinned: set[str], now: set[str]) -> None:
-    if pinned and pinned != now:
-        raise ReleaseRefusedError(reference, f"its {what} were {sorted(pinned)}, here they are {sorted(now)}")
 
 
 def _identity(release: Release, moved: tuple[str, ...]) -> ReleaseIdentity:

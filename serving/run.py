@@ -9,6 +9,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
@@ -20,9 +21,10 @@ from likewise.serving.app import build_app
 from likewise.serving.corked_http import CorkedHttp
 from likewise.serving.errors import SettingsError
 from likewise.serving.metrics_board import MetricsBoard
-from likewise.serving.open_parts import open_parts
+from likewise.serving.parts import Parts
 from likewise.serving.prefork import Tell, Workers, hangup_reloads
 from likewise.serving.redaction import redactor_of
+from likewise.serving.release_dir import read_release_dir
 from likewise.serving.settings import ServingSettings
 from likewise.serving.structured_logs import configure_logging
 from likewise.serving.tls import ServerTls
@@ -39,6 +41,8 @@ CLOSING_SECONDS = 5
 LEAVING_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
+
+Opener = Callable[[ServingSettings], Parts]
 
 
 def run(settings: ServingSettings) -> None:
@@ -59,26 +63,39 @@ def run(settings: ServingSettings) -> None:
     """
     configure_logging(settings.log.format, redactor_of(settings, os.environ))
     _check_files(settings)
-    _check_releases(settings)
+    _check_source(settings)
+    open_parts = _opener(settings)  # before workers are forked: they share what it imports
     with _listen(settings) as listener:
         announcement = Announcement(_url(settings, listener), settings.log.format)
         if settings.workers == 1:
-            _serve(settings, listener, announcement.tell)
+            _serve(settings, open_parts, listener, announcement.tell)
             return
-        _check_repository(settings)
         gc.freeze()  # collections in workers then leave the pages that they share alone
         listener.listen(BACKLOG)
         with tempfile.TemporaryDirectory(prefix="likewise-metrics-") as folder:
             board = MetricsBoard(Path(folder))
             end_seconds = settings.drain_seconds + CLOSING_SECONDS
-            Workers(settings.workers, lambda tell: _serve(settings, listener, tell, board), end_seconds).run(
-                announcement.tell
-            )
+            Workers(
+                settings.workers, lambda tell: _serve(settings, open_parts, listener, tell, board), end_seconds
+            ).run(announcement.tell)
 
 
-def _serve(settings: ServingSettings, listener: socket.socket, tell: Tell, board: MetricsBoard | None = None) -> None:
+def _opener(settings: ServingSettings) -> Opener:
+    """Return what opens the parts of a worker, imported now: Feast costs 5 s and 190 MB, and not all need it."""
+    name = "open_parts" if settings.release_dir is None else "open_release_dir"
+    opener: Opener = import_module(f"likewise.serving.{name}").open_parts
+    return opener
+
+
+def _serve(
+    settings: ServingSettings,
+    open_parts: Opener,
+    listener: socket.socket,
+    tell: Tell,
+    board: MetricsBoard | None = None,
+) -> None:
     tls = ServerTls(settings.tls) if settings.tls else None
-    app = _app(settings, board)
+    app = _app(settings, open_parts(settings), board)
     if tls is not None:
         app.state.metrics.certificate_expires.set(tls.expires.timestamp())
     # Of several workers each is replaced as a whole; one alone must change in place.
@@ -161,8 +178,8 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def _app(settings: ServingSettings, board: MetricsBoard | None = None) -> FastAPI:
-    app = build_app(settings, open_parts(settings), board)
+def _app(settings: ServingSettings, parts: Parts, board: MetricsBoard | None = None) -> FastAPI:
+    app = build_app(settings, parts, board)
     # What is loaded by now lives as long as the process: collections need not walk it (0.1 s each otherwise).
     gc.collect()
     gc.freeze()
@@ -194,18 +211,17 @@ def _check_files(settings: ServingSettings) -> None:
         ServerTls(settings.tls)
 
 
-def _check_releases(settings: ServingSettings) -> None:
-    """Refuse a release that does not exist while the caller still listens."""
+def _check_source(settings: ServingSettings) -> None:
+    """Refuse what can't be served while the caller still listens: workers could only say so in their log."""
+    if settings.release_dir is not None:
+        read_release_dir(settings.release_dir)
+        return
+    if not (settings.repo / "feature_store.yaml").is_file():
+        raise SettingsError("repo", "a folder with feature_store.yaml (`--repo`, LIKEWISE_REPO)", str(settings.repo))
     if "predict" in settings.roles and settings.releases:
         registry = Registry(settings.registry, settings.blobs, create=False)
         for reference in settings.releases:
             registry.release(reference)
-
-
-def _check_repository(settings: ServingSettings) -> None:
-    """Refuse a folder without a repository here: workers could only say so in their log."""
-    if not (settings.repo / "feature_store.yaml").is_file():
-        raise SettingsError("repo", "a folder with feature_store.yaml (`--repo`, LIKEWISE_REPO)", str(settings.repo))
 
 
 def _listen(settings: ServingSettings) -> socket.socket:

@@ -179,6 +179,10 @@ class ServingSettings:
         Where traces go (OTLP over HTTP); None: no traces are made.
     drain_seconds
         How long requests under way may take when the process is told to end, or a worker is replaced.
+    release_dir
+        Serve the one release of this directory: neither registry nor Feast repository is looked at.
+    allow_code
+        Whether on-demand views that a release directory holds may run: they are code.
     """
 
     repo: Path = Path("feature_repo")
@@ -203,6 +207,8 @@ class ServingSettings:
     log: LogLines = field(default_factory=LogLines)
     otlp_endpoint: str | None = None
     drain_seconds: int = 10
+    release_dir: Path | None = None
+    allow_code: bool = False
 
     def __post_init__(self) -> None:
         self._check_names()

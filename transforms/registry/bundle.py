@@ -36,12 +36,21 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
 
 
 @dataclass(frozen=True, slots=True)
-class _Bundle:
-    """A bundle's content, checked: what was read before anything is written."""
+class BundleContent:
+    """A bundle's content, checked: what was read before anything is written.
+
+    Attributes
+    ----------
+    models
+        By digest.
+    release, release_digest
+        None where the bundle holds only a transform.
+    """
 
     transform: FittedTransform
     models: Mapping[str, ModelFiles]
     release: ReleaseSpec | None
+    release_digest: str | None
 
 
 def export_bundle(registry: Registry, reference: str, path: str | Path) -> Path:
@@ -104,7 +113,7 @@ def import_bundle(
     BundleError
         When anything in it is not sound; the registry is untouched then.
     """
-    bundle = _read(Path(path))
+    bundle = read_bundle(path)
     note = f"imported from {Path(path).name}"
     version = registry.publish(bundle.transform, by=by, note=note, verified=verified)
     for model in bundle.models.values():
@@ -131,7 +140,15 @@ def _member(digest: str) -> str:
     return digest.replace(":", "/")
 
 
-def _read(path: Path) -> _Bundle:
+def read_bundle(path: str | Path) -> BundleContent:
+    """Return what a bundle holds, every member, digest and manifest checked; no registry is needed.
+
+    Raises
+    ------
+    BundleError
+        When anything in it is not sound.
+    """
+    path = Path(path)
     with _problems_named(path), zipfile.ZipFile(path) as archive:
         _check_members(path, archive)
         fields = Fields("bundle", read_canonical("bundle", archive.read(_MANIFEST)))
@@ -183,7 +200,7 @@ def _blob(path: Path, archive: zipfile.ZipFile, digest: str) -> bytes:
     return content
 
 
-def _open(path: Path, fields: Fields, blobs: Mapping[str, bytes]) -> _Bundle:
+def _open(path: Path, fields: Fields, blobs: Mapping[str, bytes]) -> BundleContent:
     transform = FittedTransform.from_bytes(blobs[fields.digest("transform")])
     used = {fields.digest("transform"), *fields.texts("models"), *fields.texts("releases")}
     models = {}
@@ -199,4 +216,5 @@ def _open(path: Path, fields: Fields, blobs: Mapping[str, bytes]) -> _Bundle:
         check_parts(release, transform)
         if release.transform != transform.digest or {node.artifact for node in release.nodes} != set(models):
             raise BundleError(str(path), "its release pins another transform or other models than it holds")
-    return _Bundle(transform, models, releases[0] if releases else None)
+    release_digest = fields.texts("releases")[0] if releases else None
+    return BundleContent(transform, models, releases[0] if releases else None, release_digest)
