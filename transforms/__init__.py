@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from likewise.transforms.bounds import Bounds
     from likewise.transforms.columns import Column, InputSpec
     from likewise.transforms.counters import Counters
     from likewise.transforms.errors import LikewiseError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from likewise.transforms.transform import Transform
 
 _HOMES = {
+    "Bounds": "bounds",
     "Column": "columns",
     "Counters": "counters",
     "FittedTransform": "fitted_transform",
@@ -29,6 +31,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Bounds",
     "Column",
     "Counters",
     "FittedTransform",

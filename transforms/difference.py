@@ -1,66 +1,67 @@
-"""What changed between two fitted transforms: schema, state, outputs on a sample, and a verdict.
+"""What changed between two fitted transforms: schema, steps, state, outputs on a sample, and a verdict.
 
 - identical: the digests are equal.
 - breaking: inputs, outputs or codes differ (columns, types, dtypes, widths, cardinalities, a category that
   is lost or has another code), or an output moves beyond the bounds.
 - compatible: anything else; a model trained on the old one can be fed by the new one.
+
+`docs/diff.md` states the numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import zip_longest
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from likewise.transforms.arithmetic import log
+from likewise.transforms.bounds import Bounds as Bounds
 from likewise.transforms.fitted_transform import FittedTransform
 from likewise.transforms.kind import FittedKind
 from likewise.transforms.packed_values import unpack
-
-# Of a bin without rows: keeps the index finite. The usual choice for the population stability index.
-_LEAST_SHARE = 1e-4
-_BINS = 10
+from likewise.transforms.stability import LEAST_ROWS, stability_index
+from likewise.transforms.steps import OutputSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """How far outputs may move before the verdict is breaking.
+class StepChange:
+    """A step that is another kind, has other settings or other columns; None where there is none."""
 
-    Parameters
-    ----------
-    psi
-        Population stability index of any output column; 0.2 is the customary alarm.
-    share_changed
-        Share of rows of an output in which any value changes.
-    """
-
-    psi: float = 0.2
-    share_changed: float = 1.0
+    output: str
+    place: str
+    old: str | None
+    new: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryChange:
-    """Categories of one column that are new, lost, or have another code."""
+    """Categories of one column that are new, lost, or have another place; `is_code` when that is their code."""
 
     output: str
+    kind: str
     column: str
     new: tuple[Any, ...]
     lost: tuple[Any, ...]
     moved: tuple[Any, ...]
+    is_code: bool
 
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """The largest absolute difference of one array of fitted state."""
+    """The largest absolute difference of one column's fitted state; None where its size changed.
+
+    Of arrays that hold several columns together, all of them are named.
+    """
 
     output: str
     kind: str
     columns: tuple[str, ...]
     array: str
-    difference: float
+    difference: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class OutputChange:
     share_changed
         Share of rows in which any value differs.
     psi
-        Population stability index by output column.
+        Population stability index by output column; empty on fewer than 100 rows.
     """
 
     name: str
@@ -89,6 +90,9 @@ class Difference:
 
     verdict: Literal["identical", "compatible", "breaking"]
     reasons: tuple[str, ...]
+    rows: int
+    bounds: Bounds
+    steps: tuple[StepChange, ...]
     categories: tuple[CategoryChange, ...]
     states: tuple[StateChange, ...]
     outputs: tuple[OutputChange, ...]
@@ -103,20 +107,24 @@ def difference(
     ----------
     sample
         Rows to compare outputs on, as `FittedTransform.apply` takes them; the old one's golden rows if None.
+    bounds
+        By default those its `Transform` was declared with (`Transform(bounds=...)`), of the new one.
     """
+    chosen = bounds or new.bounds or Bounds()
     if old.digest == new.digest:
-        return Difference("identical", (), (), (), ())
+        return Difference("identical", (), 0, chosen, (), (), (), ())
     reasons = list(_schema_reasons(old, new))
     categories = tuple(_category_changes(old, new))
     reasons += [
         f"column {c.column!r} of output {c.output!r} lost or moved categories: {[*c.lost, *c.moved][:5]!r}"
         for c in categories
-        if c.lost or c.moved
+        if c.is_code and (c.lost or c.moved)
     ]
-    outputs = () if reasons and old.inputs != new.inputs else _output_changes(old, new, sample)
-    reasons += _beyond(outputs, bounds or Bounds())
+    outputs = _Outputs() if old.inputs != new.inputs else _output_changes(old, new, sample)
+    reasons += _beyond(outputs.changes, chosen)
     verdict: Literal["compatible", "breaking"] = "breaking" if reasons else "compatible"
-    return Difference(verdict, tuple(reasons), categories, tuple(_state_changes(old, new)), outputs)
+    steps, states = tuple(_step_changes(old, new)), tuple(_state_changes(old, new))
+    return Difference(verdict, tuple(reasons), outputs.rows, chosen, steps, categories, states, outputs.changes)
 
 
 def _schema_reasons(old: FittedTransform, new: FittedTransform) -> Iterator[str]:
@@ -125,8 +133,39 @@ def _schema_reasons(old: FittedTransform, new: FittedTransform) -> Iterator[str]
         ("output", {s.name: s for s in old.outputs}, {s.name: s for s in new.outputs}),
     ):
         for name in [*before, *(n for n in after if n not in before)]:
-            if before.get(name) != after.get(name):
-                yield f"{what} {name!r} was {before.get(name)}, is {after.get(name)}"
+            if name not in after:
+                yield f"{what} {name!r} is gone"
+            elif name not in before:
+                yield f"{what} {name!r} is new"
+            else:
+                yield from _field_reasons(f"{what} {name!r}", before[name], after[name])
+
+
+def _field_reasons(what: str, before: Any, after: Any) -> Iterator[str]:
+    for field in fields(before):
+        was, is_now = getattr(before, field.name), getattr(after, field.name)
+        if was == is_now:
+            continue
+        if field.name == "columns":
+            gone, come = ([n for n in one if n not in other][:5] for one, other in ((was, is_now), (is_now, was)))
+            yield f"{what}: of its columns {gone} are gone, {come} are new, or their order changed"
+        else:
+            yield f"{what}: {field.name} was {was}, is {is_now}"
+
+
+def _step_changes(old: FittedTransform, new: FittedTransform) -> Iterator[StepChange]:
+    for output in [*old.steps, *(name for name in new.steps if name not in old.steps)]:
+        both = zip_longest(_described(old, output), _described(new, output))
+        for at, (before, after) in enumerate(both, 1):
+            if before != after:
+                yield StepChange(output, f"steps {at}", before, after)
+
+
+def _described(fitted: FittedTransform, output: str) -> list[str]:
+    return [
+        f"{', '.join(f.source for f in part.fields)}: {' -> '.join(repr(k.kind) for k in part.kinds) or 'as they are'}"
+        for part in fitted.steps.get(output, ())
+    ]
 
 
 def _paired(old: FittedTransform, new: FittedTransform) -> Iterator[tuple[str, FittedKind, FittedKind]]:
@@ -140,18 +179,19 @@ def _paired(old: FittedTransform, new: FittedTransform) -> Iterator[tuple[str, F
 
 def _category_changes(old: FittedTransform, new: FittedTransform) -> Iterator[CategoryChange]:
     for output, one, other in _paired(old, new):
+        makes_codes = any(f.cardinality is not None for f in one.outputs())
         for at, field in enumerate(one.fields):
             name = f"vocabulary.{at}"
-            if name not in one.arrays():
+            if name not in one.arrays() or name not in other.arrays():
                 continue
             before = unpack(name, field.type.element, one.arrays())
             after = unpack(name, field.type.element, other.arrays())
-            places = {value: place for place, value in enumerate(after)}
+            places, known = {value: place for place, value in enumerate(after)}, set(before)
             moved = tuple(v for place, v in enumerate(before) if places.get(v, place) != place)
-            added = tuple(v for v in after if v not in set(before))
+            added = tuple(v for v in after if v not in known)
             lost = tuple(v for v in before if v not in places)
             if added or moved or lost:
-                yield CategoryChange(output, field.source, added, lost, moved)
+                yield CategoryChange(output, one.kind.id, field.source, added, lost, moved, makes_codes)
 
 
 def _state_changes(old: FittedTransform, new: FittedTransform) -> Iterator[StateChange]:
@@ -159,66 +199,67 @@ def _state_changes(old: FittedTransform, new: FittedTransform) -> Iterator[State
         columns = tuple(f.source for f in one.fields)
         theirs = other.arrays()
         for name, array in one.arrays().items():
-            if array.dtype.kind == "u" or np.array_equal(
-                array, theirs.get(name, array[:0]), equal_nan=array.dtype.kind == "f"
-            ):
+            if array.dtype.kind == "u" or name.endswith(".offsets") or name.startswith("vocabulary."):
+                continue  # of categories, which are told one by one
+            after = theirs.get(name)
+            if after is None or after.shape != array.shape:
+                yield StateChange(output, one.kind.id, columns, name, None)
                 continue
-            alike = name in theirs and theirs[name].shape == array.shape
-            size = float(np.max(np.abs(array.astype(float) - theirs[name].astype(float)))) if alike else np.inf
-            yield StateChange(output, one.kind.id, columns, name, size)
+            gaps = np.abs(after.astype(np.float64) - array.astype(np.float64))
+            apart = gaps.reshape(len(columns), -1) if len(gaps) == len(columns) else gaps.reshape(1, -1)
+            named = [(c,) for c in columns] if len(gaps) == len(columns) else [columns]
+            for which, size in zip(named, apart.max(axis=1, initial=0.0).tolist(), strict=True):
+                if size > 0.0:
+                    yield StateChange(output, one.kind.id, which, name, size)
 
 
-def _output_changes(old: FittedTransform, new: FittedTransform, sample: Any) -> tuple[OutputChange, ...]:
-    rows = old.golden.columns if sample is None else sample
+@dataclass(frozen=True, slots=True)
+class _Outputs:
+    rows: int = 0
+    changes: tuple[OutputChange, ...] = ()
+
+
+def _output_changes(old: FittedTransform, new: FittedTransform, sample: Any) -> _Outputs:
+    rows = old.golden.columns if sample is None else _readable_twice(sample)
     before, after = old.apply(rows), new.apply(rows)
-    specs = {spec.name: spec.columns for spec in old.outputs}
-    return tuple(
-        _output_change(name, columns, before[name], after[name])
-        for name, columns in specs.items()
-        if name in after and after[name].shape == before[name].shape
+    changes = tuple(
+        _output_change(spec, before[spec.name], after[spec.name])
+        for spec in old.outputs
+        if spec.name in after and after[spec.name].shape == before[spec.name].shape
     )
+    return _Outputs(len(next(iter(before.values()))), changes)
 
 
-def _output_change(
-    name: str, columns: Sequence[str], before: npt.NDArray[Any], after: npt.NDArray[Any]
-) -> OutputChange:
-    one, other = (t.reshape(len(t), -1).astype(np.float64) for t in (before, after))
+def _readable_twice(sample: Any) -> Any:
+    if isinstance(sample, pa.RecordBatchReader):
+        return sample.read_all()
+    return list(sample) if isinstance(sample, Iterator) else sample
+
+
+def _output_change(spec: OutputSpec, before: npt.NDArray[Any], after: npt.NDArray[Any]) -> OutputChange:
+    one, other = (t.reshape(len(t), len(spec.columns)).astype(np.float64) for t in (before, after))
     differs = ~((one == other) | ((one != one) & (other != other)))
     with np.errstate(invalid="ignore"):  # inf - inf, where nothing differs
         gap = np.abs(np.where(differs, one - other, 0.0))
+    judged = enumerate(spec.columns) if len(one) >= LEAST_ROWS else ()
+    by_value = spec.cardinality is not None
     return OutputChange(
-        name,
+        spec.name,
         float(np.where(np.isnan(gap), np.inf, gap).max(initial=0.0)),
         float(differs.any(axis=1).mean()) if len(one) else 0.0,
-        {c: stability_index(one[:, at], other[:, at]) for at, c in enumerate(columns)},
+        {c: stability_index(one[:, at], other[:, at], by_value=by_value) for at, c in judged},
     )
 
 
-def stability_index(expected: npt.NDArray[np.float64], got: npt.NDArray[np.float64]) -> float:
-    """Return the population stability index of two samples over ten bins of equal share of the first.
-
-    NaN is a bin of its own; a bin without rows counts as a share of 0.0001.
-    """
-    present = expected[np.isfinite(expected)]
-    edges = np.unique(np.quantile(present, np.linspace(0, 1, _BINS + 1)[1:-1])) if len(present) else np.zeros(0)
-    one, other = (_shares(values, edges) for values in (expected, got))
-    return float(np.sum((other - one) * (log(other) - log(one))))
-
-
-def _shares(values: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    bins = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="left"))
-    counts = np.bincount(bins, minlength=len(edges) + 2)
-    return np.maximum(counts / max(len(values), 1), _LEAST_SHARE)
-
-
-def _beyond(outputs: Sequence[OutputChange], bounds: Bounds) -> list[str]:
-    reasons = []
+def _beyond(outputs: Sequence[OutputChange], bounds: Bounds) -> Iterator[str]:
     for change in outputs:
-        if change.share_changed > bounds.share_changed:
-            reasons.append(f"output {change.name!r} changes in {change.share_changed:.1%} of rows")
-        reasons += [
-            f"output {change.name!r} column {column!r} has a stability index of {psi:.3f}, above {bounds.psi}"
-            for column, psi in change.psi.items()
-            if psi > bounds.psi
-        ]
-    return reasons
+        if bounds.share_changed is not None and change.share_changed > bounds.share_changed:
+            share = f"{change.share_changed:.1%} of rows, above {bounds.share_changed:.1%}"
+            yield f"output {change.name!r} changes in {share}"
+        if bounds.difference is not None and change.difference > bounds.difference:
+            yield f"output {change.name!r} moves by up to {change.difference:.6g}, above {bounds.difference:g}"
+        if bounds.psi is not None:
+            for column, psi in change.psi.items():
+                if psi > bounds.psi:
+                    moved = f"a stability index of {psi:.3f}, above {bounds.psi:g}"
+                    yield f"output {change.name!r} column {column!r} has {moved}"

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from likewise.transforms.artifact import Content, digest_of, from_bytes, to_bytes
+from likewise.transforms.bounds import Bounds, bounds_of
 from likewise.transforms.columns import Column, InputSpec
 from likewise.transforms.counters import Counters
 from likewise.transforms.errors import ColumnMissingError, ColumnTypeError
@@ -97,6 +98,11 @@ class FittedTransform:
     def provenance(self) -> Mapping[str, Any]:
         """Where it came from: rows, data fingerprint, passes, library versions, and what the fitter noted."""
         return self._content.provenance
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """How far it may move from the version before it, where its declaration said so; see `difference`."""
+        return bounds_of(self.provenance)
 
     def apply(self, data: Any, counters: Counters | None = None, *, threads: int | None = None) -> Tensors:
         """Return the tensors of a table, data frame, batches or columns.

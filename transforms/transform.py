@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import pyarrow as pa
 
 from likewise.transforms.assembly import Made, assembled
+from likewise.transforms.bounds import Bounds
 from likewise.transforms.columns import InputSpec, columns_from_arrow, schema_of
-from likewise.transforms.errors import ColumnMissingError, ColumnTypeError, SettingError
+from likewise.transforms.errors import ColumnMissingError, ColumnTypeError, OutputMissingError, SettingError
 from likewise.transforms.fitted_transform import FittedTransform
 from likewise.transforms.fitting import TransformFitter
 from likewise.transforms.golden import DATA_ROWS
@@ -24,7 +25,15 @@ from likewise.transforms.sources import Batches, batches_of, blocks
 from likewise.transforms.steps import FittedSteps, Steps
 
 Progress: TypeAlias = Callable[[int, int | None], None]
+Keep: TypeAlias = str | tuple[str, int]
 _FIT_THREADS = 2
+
+
+class Versions(Protocol):
+    """Where published transforms are loaded from."""
+
+    def load(self, reference: str) -> FittedTransform:
+        """Return the fitted transform of a reference."""
 
 
 class Transform:
@@ -56,7 +65,7 @@ class Transform:
     [[3.0]]
     """
 
-    __slots__ = ("feature_service", "folds", "golden", "name", "outputs", "target", "types")
+    __slots__ = ("_origin", "bounds", "feature_service", "folds", "golden", "name", "outputs", "target", "types")
 
     def __init__(
         self,
@@ -78,6 +87,8 @@ class Transform:
         self.types = MappingProxyType({c: LogicalType(t) for c, t in (types or {}).items()})
         self.target, self.folds = target, folds
         self.golden = golden
+        self.bounds: Bounds | None = None
+        self._origin: str | None = None
 
     def __repr__(self) -> str:
         return f"Transform({self.name!r}, outputs={list(self.outputs)})"
@@ -90,19 +101,44 @@ class Transform:
         return adopted(name, fitted, sample, feature_service=feature_service)
 
     @classmethod
-    def from_fitted(cls, fitted: FittedTransform, *, keep: Collection[str] = ()) -> Transform:
+    def from_version(cls, reference: str, registry: Versions, *, keep: Collection[Keep] = ()) -> Transform:
+        """Return the declaration behind a published transform, to change and fit anew.
+
+        Parameters
+        ----------
+        reference
+            "transform:NAME:3" or "transform:sha256:...".
+        registry
+            Whatever has `load(reference)`: a `likewise.transforms.registry.Registry`.
+        keep
+            As in `from_fitted`.
+        """
+        return cls.from_fitted(registry.load(reference), keep=keep)
+
+    @classmethod
+    def from_fitted(cls, fitted: FittedTransform, *, keep: Collection[Keep] = ()) -> Transform:
         """Return the declaration behind a fitted transform, to change and fit anew.
 
         Parameters
         ----------
         keep
-            Outputs whose steps stay as fitted; those of the others learn again.
+            What stays as fitted while the others learn again: names of outputs, or ("dense", 0) for the first
+            steps of an output.
         """
+        _require_kept(fitted, keep)
         outputs = {
-            name: [_declared(steps, kept=name in keep) for steps in parts] for name, parts in fitted.steps.items()
+            name: [_declared(part, kept=name in keep or (name, at) in keep) for at, part in enumerate(parts)]
+            for name, parts in fitted.steps.items()
         }
-        types = {spec.name: spec.type for spec in fitted.inputs}
-        return cls(fitted.name, outputs, feature_service=fitted.feature_service, types=types)
+        declared = cls(
+            fitted.name,
+            outputs,
+            feature_service=fitted.feature_service,
+            types={spec.name: spec.type for spec in fitted.inputs},
+            golden="synthetic" if fitted.provenance.get("golden") == "synthetic" else "rows",
+        )
+        declared.bounds, declared._origin = fitted.bounds, fitted.digest
+        return declared
 
     def replace(
         self,
@@ -118,28 +154,40 @@ class Transform:
         outputs
             Outputs to add or put in place of those of the same name; None drops one.
         rename
-            Old -> new names of input columns.
+            Old -> new names of input columns; applied after `outputs`.
         """
         changed = {**self.outputs, **(outputs or {})}
-        names = rename or {}
-        for old in names:
-            if old not in self.columns:
-                raise ColumnMissingError(old, self.columns)
+        for output, steps in (outputs or {}).items():
+            if steps is None and output not in self.outputs:
+                raise OutputMissingError(output, list(self.outputs))
+        kept = {output: steps for output, steps in changed.items() if steps is not None}
+        names = _new_names(rename or {}, kept)
         renamed = {
             output: [Steps([names.get(c, c) for c in s.columns], s.kinds) for s in steps]
-            for output, steps in changed.items()
-            if steps is not None
+            for output, steps in kept.items()
         }
-        types = {names.get(c, c): logical for c, logical in self.types.items()}
-        return Transform(
+        made = Transform(
             name or self.name,
             renamed,
             feature_service=self.feature_service,
-            types=types,
+            types={names.get(c, c): logical for c, logical in self.types.items()},
             target=self.target,
             folds=self.folds,
             golden=self.golden,
         )
+        made.bounds, made._origin = self.bounds, self._origin
+        return made
+
+    def bounded(self, bounds: Bounds) -> Transform:
+        """Return this transform with bounds on how far outputs may move from one fit to the next.
+
+        They are noted beside the digest; beyond them `likewise diff` calls a new version breaking.
+        """
+        if not isinstance(bounds, Bounds):
+            raise SettingError(f"Transform {self.name!r}", "bounds", "Bounds(psi=..., ...)", bounds)
+        made = self.replace()
+        made.bounds = bounds
+        return made
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -196,26 +244,63 @@ class Transform:
         fitter = self.fitter(self.inputs(source.schema), source.rows)
         read = _Reading(source, self.columns, progress)
         with closing(source):
-            _one_pass(fitter, read.batches(), threads)
+            _one_pass(fitter, read.batches(fitter.columns()), threads)
             while fitter.end_pass():
-                _one_pass(fitter, read.batches(), threads)
+                _one_pass(fitter, read.batches(fitter.columns()), threads)
         return self.finish(fitter, provenance)
 
     def finish(self, fitter: TransformFitter, provenance: Mapping[str, Any] | None = None) -> FittedTransform:
         """Return the fitted transform of a fitter whose last pass is closed."""
         noted = {
             "rows": fitter.sample.rows,
+    def _noted(self) -> dict[str, Any]:
+        """Return what a fit notes of its declaration beside the digest, where there is something to note."""
+        noted: dict[str, Any] = {}
+        if self.bounds is not None:
+            noted["bounds"] = self.bounds.noted()
+        if self.golden == "synthetic":
+            noted["golden"] = self.golden
+        if self._origin is not None:
+            noted["derived_from"] = self._origin
+        return noted
+
             "data_fingerprint": f"rows64:{fitter.sample.fingerprint:016x}",
             "passes": fitter.passes,
             **(provenance or {}),
         }
         made = Made(self.name, self.feature_service, fitter.inputs, fitter.steps())
         return assembled(made, fitter.sample.chosen(), noted)
+            **self._noted(),
 
 
 def _declared(steps: FittedSteps, *, kept: bool) -> Steps:
     kinds = [Kept(kind) if kept else kind.kind for kind in steps.kinds]
     return Steps([f.source for f in steps.fields], kinds)
+
+def _require_kept(fitted: FittedTransform, keep: Collection[Keep]) -> None:
+    if isinstance(keep, str):
+        raise SettingError("Transform", "keep", "a list of outputs", keep)
+    for entry in keep:
+        output, at = entry if isinstance(entry, tuple) else (entry, 0)
+        if output not in fitted.steps:
+            raise OutputMissingError(output, list(fitted.steps))
+        if at not in range(len(fitted.steps[output])):
+            count = len(fitted.steps[output])
+            raise SettingError("Transform", f"keep={entry!r}", f"one of the {count} steps of {output!r}", at)
+
+
+def _new_names(rename: Mapping[str, str], outputs: Mapping[str, Sequence[Steps]]) -> Mapping[str, str]:
+    """Return the new names, checked: every old one is read, no new one is that of another column."""
+    columns = list(dict.fromkeys(c for steps in outputs.values() for s in steps for c in s.columns))
+    for old in rename:
+        if old not in columns:
+            raise ColumnMissingError(old, columns)
+    after = [rename.get(c, c) for c in columns]
+    for name in after:
+        if after.count(name) > 1:
+            raise SettingError("Transform", "rename", f"names that no two columns share, as {name!r}", dict(rename))
+    return rename
+
 
 
 def _require_outputs(name: object, outputs: object) -> None:
@@ -247,7 +332,8 @@ class _Reading:
 
 def _one_pass(fitter: TransformFitter, batches: Iterator[pa.RecordBatch], threads: int) -> None:
     """Feed a pass to parts on threads and merge them; exact statistics make the split invisible."""
-    schema = schema_of(fitter.inputs)
+    needed = set(fitter.columns())
+    schema = schema_of(spec for spec in fitter.inputs if spec.name in needed)
     lock = threading.Lock()
 
     def work(part: TransformFitter) -> None:

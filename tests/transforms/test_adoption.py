@@ -1,5 +1,8 @@
 """Fitted scikit-learn objects are taken over with proof; published transforms are changed and kept."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -21,8 +24,9 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from likewise.transforms import FittedTransform, Steps, Transform, errors
+from likewise.transforms import Bounds, FittedTransform, Steps, Transform, errors
 from likewise.transforms import kinds as K  # noqa: N812
+from likewise.transforms.registry import Registry
 from likewise.transforms.testing import assert_same_bits
 
 RNG = np.random.default_rng(0)
@@ -113,3 +117,79 @@ def test_replacing_outputs_and_renaming_columns() -> None:
     assert [spec.name for spec in fitted.outputs] == ["dense", "bins"]
     with pytest.raises(errors.ColumnMissingError, match="bet"):
         changed.replace(rename={"bet": "x"})
+
+
+class Shelf:
+    """A registry as far as `from_version` knows one."""
+
+    def load(self, reference: str) -> FittedTransform:
+        """Return the published transform of one reference."""
+        assert reference == "transform:t:1"
+        return published()
+
+
+def test_a_version_is_changed_and_fitted_anew() -> None:
+    """A published version gets another step, the rest learns again; provenance says where it came from."""
+    declared = Transform.from_version("transform:t:1", Shelf())
+    assert declared.fit(FRAME).digest == published().digest
+    changed = declared.replace(outputs={"dense": [Steps(["a", "b"], [K.SimpleImputer("mean"), K.RobustScaler()])]})
+    fitted = changed.fit(FRAME)
+    assert [repr(kind.kind)[:12] for kind in fitted.steps["dense"][0].kinds] == ["SimpleImpute", "RobustScaler"]
+    assert fitted.provenance["derived_from"] == published().digest
+
+
+def test_a_real_registry_serves_versions(tmp_path: Path) -> None:
+    """`Transform.from_version(reference, registry)` takes the registry as it is."""
+    registry = Registry(f"sqlite:///{tmp_path}/registry.db")
+    version = registry.publish(published())
+    assert Transform.from_version(version.reference, registry).fit(FRAME).digest == published().digest
+
+
+def two_steps() -> FittedTransform:
+    steps = [Steps(["a"], [K.SimpleImputer(), K.StandardScaler()]), Steps(["b"], [K.StandardScaler()])]
+    return Transform("t", {"dense": steps}).fit(FRAME)
+
+
+def test_chosen_steps_stay_as_fitted_under_new_names() -> None:
+    """Of two steps of an output the kept one has its old state, over a renamed column; the other learns again."""
+    old = two_steps()
+    shifted = FRAME.assign(alpha=FRAME.a * 3 + 5, b=FRAME.b * 2)
+    new = Transform.from_fitted(old, keep=[("dense", 0)]).replace(rename={"a": "alpha"}).fit(shifted)
+    for name, array in old.steps["dense"][0].kinds[1].arrays().items():
+        np.testing.assert_array_equal(new.steps["dense"][0].kinds[1].arrays()[name], array)
+    mean = new.steps["dense"][1].kinds[0].arrays()["mean"]
+    np.testing.assert_allclose(mean, 2 * old.steps["dense"][1].kinds[0].arrays()["mean"])
+    assert [spec.name for spec in new.inputs] == ["alpha", "b"]
+
+
+def test_synthetic_golden_rows_and_bounds_stay_declared() -> None:
+    """What was fitted without raw rows, or within bounds, is fitted so again."""
+    base = Transform("t", {"c": [Steps(["c"], [K.OrdinalEncoder()])]}, golden="synthetic").bounded(Bounds(psi=0.05))
+    again = Transform.from_fitted(FittedTransform.from_bytes(base.fit(FRAME).to_bytes())).replace(name="u")
+    assert (again.golden, again.bounds) == ("synthetic", Bounds(psi=0.05))
+    assert again.fit(FRAME).bounds == Bounds(psi=0.05)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (lambda t: Transform.from_fitted(t, keep=["dence"]), errors.OutputMissingError, "Did you mean 'dense'"),
+        (lambda t: Transform.from_fitted(t, keep="dense"), errors.SettingError, "a list of outputs"),
+        (lambda t: Transform.from_fitted(t, keep=[("dense", 2)]), errors.SettingError, "one of the 2 steps"),
+        (lambda t: Transform.from_fitted(t).replace(outputs={"x": None}), errors.OutputMissingError, "'x'"),
+        (lambda t: Transform.from_fitted(t).replace(rename={"a": "b"}), errors.SettingError, "no two columns share"),
+        (lambda t: Transform.from_fitted(t).replace(rename={"aa": "z"}), errors.ColumnMissingError, "'aa'"),
+        (lambda t: Transform.from_fitted(t).bounded(0.1), errors.SettingError, "Bounds"),
+        (lambda t: Bounds(psi=-1.0), errors.SettingError, "psi must be a number from 0"),
+    ],
+)
+def test_changes_that_cannot_be_are_refused(change: Any, error: type[Exception], words: str) -> None:
+    """Unknown outputs, steps and columns, and names that two columns would share, are refused by name."""
+    with pytest.raises(error, match=words):
+        change(two_steps())
+
+
+def test_a_kept_step_refuses_columns_of_another_type() -> None:
+    """A kept step over a column that holds another type now is refused with both types."""
+    with pytest.raises(errors.StepError, match="kept as fitted"):
+        Transform("t", dict(Transform.from_fitted(two_steps(), keep=["dense"]).outputs)).fit(FRAME.assign(b="text"))

@@ -6,7 +6,8 @@ import pytest
 
 from likewise.transforms import FittedTransform, Steps, Transform
 from likewise.transforms import kinds as K  # noqa: N812
-from likewise.transforms.difference import Bounds, difference, stability_index
+from likewise.transforms.difference import Bounds, difference
+from likewise.transforms.stability import stability_index
 
 
 def table(shift: float = 0.0, categories: tuple[str, ...] = ("a", "b")) -> pa.Table:
