@@ -244,15 +244,11 @@ class Transform:
         fitter = self.fitter(self.inputs(source.schema), source.rows)
         read = _Reading(source, self.columns, progress)
         with closing(source):
-            _one_pass(fitter, read.batches(fitter.columns()), threads)
+            _one_pass(fitter, read.batches(), threads)
             while fitter.end_pass():
-                _one_pass(fitter, read.batches(fitter.columns()), threads)
+                _one_pass(fitter, read.batches(), threads)
         return self.finish(fitter, provenance)
 
-    def finish(self, fitter: TransformFitter, provenance: Mapping[str, Any] | None = None) -> FittedTransform:
-        """Return the fitted transform of a fitter whose last pass is closed."""
-        noted = {
-            "rows": fitter.sample.rows,
     def _noted(self) -> dict[str, Any]:
         """Return what a fit notes of its declaration beside the digest, where there is something to note."""
         noted: dict[str, Any] = {}
@@ -264,18 +260,18 @@ class Transform:
             noted["derived_from"] = self._origin
         return noted
 
+    def finish(self, fitter: TransformFitter, provenance: Mapping[str, Any] | None = None) -> FittedTransform:
+        """Return the fitted transform of a fitter whose last pass is closed."""
+        noted = {
+            "rows": fitter.sample.rows,
             "data_fingerprint": f"rows64:{fitter.sample.fingerprint:016x}",
             "passes": fitter.passes,
+            **self._noted(),
             **(provenance or {}),
         }
         made = Made(self.name, self.feature_service, fitter.inputs, fitter.steps())
         return assembled(made, fitter.sample.chosen(), noted)
-            **self._noted(),
 
-
-def _declared(steps: FittedSteps, *, kept: bool) -> Steps:
-    kinds = [Kept(kind) if kept else kind.kind for kind in steps.kinds]
-    return Steps([f.source for f in steps.fields], kinds)
 
 def _require_kept(fitted: FittedTransform, keep: Collection[Keep]) -> None:
     if isinstance(keep, str):
@@ -301,6 +297,10 @@ def _new_names(rename: Mapping[str, str], outputs: Mapping[str, Sequence[Steps]]
             raise SettingError("Transform", "rename", f"names that no two columns share, as {name!r}", dict(rename))
     return rename
 
+
+def _declared(steps: FittedSteps, *, kept: bool) -> Steps:
+    kinds = [Kept(kind) if kept else kind.kind for kind in steps.kinds]
+    return Steps([f.source for f in steps.fields], kinds)
 
 
 def _require_outputs(name: object, outputs: object) -> None:
