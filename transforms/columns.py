@@ -255,7 +255,7 @@ def column_from_values(name: str, values: Sequence[object], logical: LogicalType
 
 def column_from_objects(name: str, values: Sequence[object], logical: LogicalType) -> Column:
     """Return one column from what `Column.objects` gave: as Python values, but times in microseconds."""
-    if logical is LogicalType.TIME:
+    if logical.element is LogicalType.TIME:
         return _object_column(logical, list(values))
     return column_from_values(name, values, logical)
 

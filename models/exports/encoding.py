@@ -62,8 +62,7 @@ class FedInput:
         """Return what a caller needs to know, as JSON values."""
         facts: dict[str, Any] = {"column": self.column, "type": self.type.value, "name": self.name, "dtype": self.dtype}
         if self.type.is_list:
-            items = "" if self.dtype == "float64" else f"; of an item {self._mark()!r}"
-            return facts | {"lengths": self.length_name, "missing": f"length -1{items}"}
+            return facts | {"lengths": self.length_name, "missing": "length -1", "missing_item": self._mark()}
         return facts | {"missing": self._mark()}
 
     def _mark(self) -> str | int:

@@ -16,6 +16,8 @@ from likewise.transforms import OutputSpec
 # Of a float output, as a share of its size, or of its column's usual size if that is more: about eight steps of
 # float32. Codes are equal or the export is refused.
 BOUND = 1e-6
+# Below the smallest normal float32, whether a number is kept or becomes 0 depends on the processor's mode.
+_TINY = float(np.finfo(np.float32).tiny)
 
 Tensor = npt.NDArray[Any]
 
@@ -109,9 +111,9 @@ def _measured(output: str, proof: ProofRows, got: Tensor) -> Measured:
 
 
 def _relative(expected: Tensor, got: Tensor) -> npt.NDArray[np.float64]:
-    """Return |got - expected| / max(|expected|, usual size of the column); 0 where equal, NaN where one is NaN."""
+    """Return |got - expected| / max(|expected|, usual size of the column); 0 where both are the same or tiny."""
     wanted, held = expected.astype(np.float64), got.astype(np.float64)
-    same = (wanted == held) | (np.isnan(wanted) & np.isnan(held))
+    same = (wanted == held) | (np.isnan(wanted) & np.isnan(held)) | ((np.abs(wanted) < _TINY) & (np.abs(held) < _TINY))
     size = np.abs(wanted)
     usual = np.array([_usual(column) for column in size.T]).reshape(1, -1)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -120,6 +120,8 @@ def _why_not_kept(kind: FittedKind, target: Target) -> str | None:
     for value in (value for vocabulary in kept for value in vocabulary.values if isinstance(value, (str, bytes))):
         if value in (MISSING_TEXT, MISSING_TEXT.encode()):
             return f"its category {value!r} is what stands for a missing value there"
+        if value[-1:] in ("\0", b"\0"):
+            return f"its category {value!r} ends in NUL, which Keras' lookup would cut off"
         if isinstance(value, bytes) and not _is_utf8(value):
             return f"its category {value!r} is no UTF-8, and Keras keeps vocabularies as text"
     return None
