@@ -10,90 +10,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from likewise.stores.asof_paths import is_url, parquet_files, resolve
+from likewise.stores.asof_rows import ParquetRows, RemoteRows, RowSource, TableRows
 from likewise.stores.asof_session import Session, literal
 from likewise.stores.asof_times import Unit, as_utc, integers, unit_of, utc_type
 from likewise.stores.errors import EntityFrameError
 
 EVENT_TIMESTAMP = "event_timestamp"
 EntityInput: TypeAlias = "pd.DataFrame | pa.Table | str | Path"
-
-
-class RowSource(Protocol):
-    """Rows that can be read again and again in one order."""
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Their columns."""
-        ...
-
-    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield some of their columns."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class TableRows:
-    """Rows in memory."""
-
-    table: pa.Table
-    batch_rows: int
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Their columns."""
-        return self.table.schema
-
-    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield some of their columns."""
-        yield from self.table.select(list(columns)).to_batches(max_chunksize=self.batch_rows)
-
-
-@dataclass(frozen=True, slots=True)
-class ParquetRows:
-    """Rows of one or more Parquet files, one after the other."""
-
-    files: tuple[str, ...]
-    batch_rows: int
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Their columns, as the first file has them."""
-        return pq.read_schema(self.files[0])
-
-    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield some of their columns."""
-        schema = pa.schema([self.schema.field(name) for name in columns])
-        for file in self.files:
-            with pq.ParquetFile(file) as opened:
-                for batch in opened.iter_batches(self.batch_rows, columns=list(columns)):
-                    yield batch.select(list(columns)).cast(schema)
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteRows:
-    """Rows of Parquet in an object store, read through pyarrow."""
-
-    dataset: ds.Dataset
-    batch_rows: int
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Their columns."""
-        return self.dataset.schema
-
-    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield some of their columns, file by file."""
-        yield from self.dataset.to_batches(columns=list(columns), batch_size=self.batch_rows)
 
 
 @dataclass(frozen=True, slots=True)
