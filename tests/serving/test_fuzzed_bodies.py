@@ -64,6 +64,7 @@ def infer(path: str, keys: dict[str, list[str]], numbers: dict[str, list[float]]
 
 ENTITIES = {"carrier": ["UA", "OO", None], "origin": ["JFK"] * 3, "dest": ["SFO"] * 3}
 ROWS = {"entities": ENTITIES, "request": {"distance": [1.5, None, -3], "event_timestamp": ["2013-11-05T12:00:00Z"] * 3}}
+SENT = {**ENTITIES, "distance": [1.5, None, -3]}
 FLIGHTS = [
     Right("/v1/predict/flight_delay", ROWS),
     Right("/v1/predict/flight_delay?explain=inputs", ROWS),
@@ -88,7 +89,7 @@ FLIGHTS = [
         {"distance": [2.0]},
     ),
     Right(
-        "/get-online-features", {"feature_service": "flight_delay_v1", "entities": ENTITIES, "full_feature_names": True}
+        "/get-online-features", {"feature_service": "flight_delay_v1", "entities": SENT, "full_feature_names": True}
     ),
     Right("/get-online-features", {"features": ["carrier_stats:flights"], "entities": {"carrier": ["UA"]}}),
     Right("/push", {"push_source_name": "p", "df": {"carrier": ["UA"], "flights": [1]}, "to": "online"}),

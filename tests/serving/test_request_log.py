@@ -1,4 +1,8 @@
+import os
+import subprocess
+import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +17,7 @@ from likewise.serving.entity_rows import RowRules, check_rows
 from likewise.serving.errors import NotFoundError
 from likewise.serving.loaded_release import LoadedRelease, ReleaseIdentity
 from likewise.serving.replay import replay
-from likewise.serving.request_log import RequestLog
+from likewise.serving.request_log import RequestLog, log_files
 from likewise.transforms import Steps, Transform
 from likewise.transforms import kinds as K  # noqa: N812  as recipes write it
 from tests.serving.client import serving
@@ -81,21 +85,22 @@ def test_replay_names_the_first_stage_that_differs(world: World, tmp_path: Path)
         return replay(tmp_path, request_id, lambda *_: changed).stage
 
     assert stage(replace(release, identity=replace(release.identity, transform="sha256:other"))) == "release"
-    assert stage(replace(release, transform=_Nudged(release.transform))) == "transform"
+    assert stage(replace(release, transform=Nudged(release.transform, "dense"))) == "transform"
     assert stage(replace(release, predictor=FakePredictor(1.5))) == "model"
 
 
-class _Nudged:
-    """A transform whose first tensor is one bit off."""
+class Nudged:
+    """A transform of which one tensor is one bit off."""
 
-    def __init__(self, transform: Any) -> None:
-        self._transform = transform
+    def __init__(self, transform: Any, output: str) -> None:
+        self._transform, self._output = transform, output
         self.inputs, self.outputs = transform.inputs, transform.outputs
 
     def apply_columns(self, columns: Any, counters: Any = None) -> dict[str, np.ndarray]:
         """Return tensors, one value one bit off."""
         tensors = {name: tensor.copy() for name, tensor in self._transform.apply_columns(columns, counters).items()}
-        tensors["dense"][0, 0] = np.nextafter(tensors["dense"][0, 0], np.float32(np.inf))
+        tensor = tensors[self._output]
+        tensor[0, 0] = np.nextafter(tensor[0, 0], np.float32(np.inf))
         return tensors
 
     def check_golden(self) -> None:
@@ -141,6 +146,67 @@ def test_a_disk_that_fails_is_logged_and_serving_goes_on(
     log.close()
     assert "disk full" in caplog.text
     assert lost == [1]
+
+
+def offer(log: RequestLog, count: int) -> None:
+    release = loaded()
+    answer = release.predict(_one(release))
+    for at in range(count):
+        log.offer(str(at), release, answer)
+
+
+def test_the_oldest_files_go_when_the_folder_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All files together stay within their limit; what is left is the newest."""
+    monkeypatch.setattr("likewise.serving.request_log.FLUSH_ROWS", 50)
+    most_bytes = 100_000
+    log = RequestLog(tmp_path, 1.0, lambda: None, most_bytes)
+    offer(log, 300)
+    log.close()
+    files = log_files(tmp_path)
+    assert 2 <= len(files) < 30
+    assert sum(path.stat().st_size for path in files) <= most_bytes
+    newest = pq.read_table(files[-1]).column("request_id").to_pylist()
+    assert newest[-1] == "299"
+
+
+def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
+    """A half file of a process that was killed is never read, and goes when it is old."""
+    place = tmp_path / "flight_delay" / "1"
+    place.mkdir(parents=True)
+    old, young = place / ".1-1-1.parquet", place / ".2-1-1.parquet"
+    old.write_bytes(b"PAR1half")
+    young.write_bytes(b"PAR1half")
+    os.utime(old, (1, 1))
+    log = RequestLog(tmp_path, 1.0, lambda: None)
+    offer(log, 1)
+    log.close()
+    assert (old.exists(), young.exists()) == (False, True)
+    assert len(log_files(tmp_path)) == 1
+    (place / "0-0-0.parquet").write_bytes(b"no Parquet")
+    with pytest.raises(NotFoundError, match="1 files could not be read"):
+        replay(tmp_path, "none", lambda *_: loaded())
+
+
+@pytest.mark.slow
+def test_a_killed_process_leaves_whole_files(tmp_path: Path) -> None:
+    """Whenever the process is killed, every file that can be seen is whole, and none is damaged."""
+    code = (
+        "import time; from pathlib import Path; import likewise.serving.request_log as r\n"
+        "from tests.serving.test_request_log import offer\n"
+        f"r.FLUSH_ROWS = 40; log = r.RequestLog(Path({str(tmp_path)!r}), 1.0, lambda: None)\n"
+        "offer(log, 8); time.sleep(0.5); print('begun', flush=True)\n"
+        "while True: offer(log, 8); time.sleep(0.002)\n"
+    )
+    for at in range(5):
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            time.sleep(0.2 + 0.05 * at)
+            process.kill()
+    files = log_files(tmp_path)
+    assert len(files) >= 5
+    for path in files:
+        assert pq.read_table(path).num_rows % 5 == 0  # requests of five rows, never a part of one
 
 
 def _one(release: LoadedRelease) -> Any:
