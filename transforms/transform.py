@@ -332,8 +332,7 @@ class _Reading:
 
 def _one_pass(fitter: TransformFitter, batches: Iterator[pa.RecordBatch], threads: int) -> None:
     """Feed a pass to parts on threads and merge them; exact statistics make the split invisible."""
-    needed = set(fitter.columns())
-    schema = schema_of(spec for spec in fitter.inputs if spec.name in needed)
+    schema = schema_of(fitter.inputs)
     lock = threading.Lock()
 
     def work(part: TransformFitter) -> None:
