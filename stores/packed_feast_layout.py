@@ -191,15 +191,26 @@ def view_fields(config: RepoConfig, table: FeatureView) -> list[bytes]:
 
 def delete_feast_rows(client: SyncClient, config: RepoConfig, table: FeatureView) -> int:
     """Delete one view's fields from exactly our project's hashes; return how many rows there were."""
-    fields, deleted = view_fields(config, table), 0
-    for batch in feast_keys(client, config.project, join_keys_of(table)):
-        with client.pipeline(transaction=False) as pipe:
-            for found in batch:
-                pipe.hexists(found.key, fields[-1])
-                pipe.hdel(found.key, *fields)
-            answers: list[Any] = pipe.execute()
-        deleted += sum(map(bool, answers[::2]))
-    return deleted
+    batches = feast_keys(client, config.project, join_keys_of(table))
+    return sum(_delete_fields(client, config, table, [found.key for found in batch]) for batch in batches)
+
+
+def delete_feast_entities(
+    client: SyncClient, config: RepoConfig, table: FeatureView, entity_keys: Sequence[EntityKey]
+) -> int:
+    """Delete one view's rows of single entities; return how many there were."""
+    return _delete_fields(
+        client, config, table, [bytes(_redis_key(config.project, entity, _VERSION)) for entity in entity_keys]
+    )
+
+
+def _delete_fields(client: SyncClient, config: RepoConfig, table: FeatureView, keys: Sequence[bytes]) -> int:
+    fields = view_fields(config, table)
+    with client.pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.hexists(key, fields[-1])
+            pipe.hdel(key, *fields)
+        return sum(map(bool, pipe.execute()[::2]))
 
 
 def _field(view: str, feature: str) -> bytes:

@@ -24,7 +24,7 @@ from likewise.stores.clock import Clock, clock_from_environment
 from likewise.stores.packed_bulk import proto_rows, time_columns, write_batches
 from likewise.stores.packed_clients import AsyncClient, SyncClient, Topology
 from likewise.stores.packed_delete import delete_keys, delete_views, views_with_join_keys
-from likewise.stores.packed_feast_layout import delete_feast_rows
+from likewise.stores.packed_feast_layout import delete_feast_entities, delete_feast_rows
 from likewise.stores.packed_keys import schemas_key
 from likewise.stores.packed_links import Link
 from likewise.stores.packed_plans import ReadPlanner
@@ -269,6 +269,8 @@ class PackedRedisOnlineStore(RedisOnlineStore):
         keys = [key for table in tables for key in prefixed_keys(stored_view(config, table), columns) if key]
         link = self.link(config)
         with link.named():
+            for table in tables if config.online_store.mirror_feast_layout else ():
+                delete_feast_entities(link.client, config, table, entity_keys)
             return delete_keys(link.client, keys)
 
     def _delete_tables(self, config: RepoConfig, tables: Sequence[FeatureView]) -> None:

@@ -169,6 +169,18 @@ def test_mirrored_rows_are_deleted_with_ours_alone(feasts: RedisOnlineStore, red
     assert {key: raw.hgetall(key) for key in raw.scan_iter()} == foreign
 
 
+def test_mirrored_entities_are_deleted_in_both(redis_url: str, raw: redis.Redis) -> None:
+    """Who is to be forgotten is forgotten by stock readers too: in the views named, and nobody else."""
+    store, config = store_at(), config_of(redis_url, mirror_feast_layout=True)
+    for view in (STATS, SHARED):
+        store.online_write_batch(config, view.feast(), rows_of(view), None)
+    assert store.delete_entities(config, [STATS.feast()], [uid(1), uid(42)]) == 2
+    reports = migration_of(config).count([STATS.feast(), SHARED.feast()])
+    assert [report.rows for report in reports] == [3, 5]
+    assert store.delete_entities(config, [STATS.feast(), SHARED.feast()], [uid(1)]) == 1
+    assert [key for key in raw.scan_iter() if b"\x01\x00\x00\x00\x00\x00\x00\x00exp" in key] == []
+
+
 def test_keys_are_read_back_as_entities() -> None:
     """The entity part of a packed key gives back the join key values, in their declared types."""
     found = entity_of(ROUTE.feast(), "a%7Cb|%25é".encode())
