@@ -57,6 +57,19 @@ class BodyTooLargeError(ServingError):
         )
 
 
+class UnsupportedEncodingError(ServingError):
+    """The body is compressed in a way that the server does not read."""
+
+    def __init__(self, encoding: str, known: Sequence[str]) -> None:
+        self.encoding = encoding
+        super().__init__(
+            "the body's encoding is not read here",
+            expected=" or ".join(known),
+            got=repr(encoding[:40]),
+            advice="send it so, or as it is",
+        )
+
+
 class TooManyRowsError(ServingError):
     """A request asks for more rows than the server takes at once."""
 
@@ -313,6 +326,7 @@ STATUS: Mapping[type[LikewiseError], int] = {
     StaleFeaturesError: 409,
     BodyTooLargeError: 413,
     TooManyRowsError: 413,
+    UnsupportedEncodingError: 415,
     WrongShapeError: 422,
     WrongTypeError: 422,
     MissingKeyError: 422,

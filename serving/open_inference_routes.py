@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from likewise.serving.bodies import read_body
+from likewise.serving.compressed_bodies import opened
 from likewise.serving.edge import DirectRoute, Edge
 from likewise.serving.entity_rows import RowRules, check_rows
 from likewise.serving.errors import UnsupportedError, WrongShapeError
@@ -93,7 +94,8 @@ class OpenInferenceRoutes:
         if release.predictor is None:
             raise UnsupportedError("predicting by a release without a model", "ask /v1/vectors for its inputs")
         limits = self.predictions.limits
-        body = await read_body(request, limits.body_bytes)
+        sent = await read_body(request, limits.body_bytes)
+        body = opened(sent, request.headers.get("content-encoding"), limits.body_bytes)
         asked = parse_request(body, _header_length(request), OUTPUT)
         rules = RowRules("inputs", limits.rows, ignore_unknown=False)
         rows = check_rows(release.reader.plan, asked.columns, rules)
