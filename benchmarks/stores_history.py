@@ -4,7 +4,7 @@ Every contender gets the same pandas entity rows and returns an Arrow table; rou
 machine slows all of them alike; medians and ratios are printed, with the bar beside each. Two joins by hand: the bare
 one (no TTL, no ties by created time: less work than ours), and one that gives our answer, which is checked.
 
-    python benchmarks/stores_history.py                            # all at 1M rows; about 10 minutes, 10 GB
+    python benchmarks/stores_history.py                            # all at 1M rows; minutes, and 8 GB
     python benchmarks/stores_history.py --only polars              # beside the joins by hand alone
     python benchmarks/stores_history.py --stream-rows 10000000     # 10M rows to Parquet under --memory-limit 1GB
 """
@@ -34,7 +34,6 @@ from feast.types import Float64
 
 OURS = "likewise.stores.asof_duckdb.AsofDuckDBOfflineStore"
 START, SPAN_US = np.datetime64("2024-01-01", "us"), 90 * 86_400 * 1_000_000
-KEYS = 10_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,7 @@ class Size:
     views: int = 3
     features: int = 10
     ttl_days: int = 7
+    keys: int = 100_000
 
     def refs(self) -> list[str]:
         """Return every feature of every view."""
@@ -70,19 +70,19 @@ def write_data(folder: Path, size: Size) -> None:
     draw = np.random.default_rng(7)
     for v in range(size.views):
         events = instants(draw, size.view_rows)
-        columns = {"uid": draw.integers(0, KEYS, size.view_rows), "event_timestamp": events, "created": events}
+        columns = {"uid": draw.integers(0, size.keys, size.view_rows), "event_timestamp": events, "created": events}
         columns |= {f"f{v}_{i}": draw.normal(size=size.view_rows) for i in range(size.features)}
         pq.write_table(pa.table(columns), folder / f"v{v}.parquet")
-    with pq.ParquetWriter(folder / "entities.parquet", entity_rows(draw, 1).schema) as writer:
+    with pq.ParquetWriter(folder / "entities.parquet", entity_rows(draw, 1, size.keys).schema) as writer:
         for start in range(0, size.entity_rows, 1_000_000):
-            writer.write_table(entity_rows(draw, min(1_000_000, size.entity_rows - start)))
+            writer.write_table(entity_rows(draw, min(1_000_000, size.entity_rows - start), size.keys))
 
 
-def entity_rows(draw: np.random.Generator, count: int) -> pa.Table:
+def entity_rows(draw: np.random.Generator, count: int, keys: int) -> pa.Table:
     """Return entity rows with a label."""
     return pa.table(
         {
-            "uid": draw.integers(0, KEYS, count),
+            "uid": draw.integers(0, keys, count),
             "event_timestamp": instants(draw, count),
             "label": draw.integers(0, 2, count),
         }
@@ -177,7 +177,9 @@ def compare(contenders: dict[str, Contender], rounds: int, rows: int) -> dict[st
             lost = rows - result.num_rows
             assert not (lost and name == "ours")
             del result
-            print(f"    {name}: {seconds:.2f} s, {lost:,} rows lost{'' if number else ' (not counted)'}", flush=True)
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+            note = f"peak so far {peak:.1f} GB{'' if number else ', not counted'}"
+            print(f"    {name}: {seconds:.2f} s, {lost:,} rows lost ({note})", flush=True)
             if number:
                 times[name].wall.append(seconds)
                 times[name].cpu.append(after.user + after.system - before.user - before.system)
@@ -203,14 +205,14 @@ def same_answer(ours: pa.Table, by_hand: pa.Table, refs: list[str]) -> None:
 
 def run_joins(asked: argparse.Namespace) -> None:
     """Compare everything over one set of data."""
-    size = Size(asked.rows, asked.rows, ttl_days=asked.ttl_days)
+    size = Size(asked.rows, asked.rows, ttl_days=asked.ttl_days, keys=asked.keys)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write_data(folder, size)
         frame = pd.read_parquet(folder / "entities.parquet")
         stores = {name: open_store(folder, size, name) for name in ("duckdb", "dask")}
         own = open_store(folder, size, OURS, progress=False, threads=asked.threads)
-        each = f"{size.view_rows:,} rows x {size.features} features, TTL {size.ttl_days} days"
+        each = f"{size.view_rows:,} rows x {size.features} features, {size.keys:,} keys, TTL {size.ttl_days} days"
         print(f"{size.entity_rows:,} entity rows x {size.views} views of {each}; {machine()}")
         same_answer(by_feast(own, size, frame), by_polars(folder, size, frame, exact=True), size.refs())
         contenders = {
@@ -268,6 +270,7 @@ def main() -> None:
     """Run what the arguments ask for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--keys", type=int, default=100_000, help="fewer: more rows a key, hard on Feast's stores")
     parser.add_argument("--only", nargs="+", default=[], help="parts of the names of those to compare with")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--ttl-days", type=int, default=7, help="TTL of the views; 0: none, hard on Feast's DuckDB")
