@@ -15,6 +15,7 @@ import pytest
 from feast import FeatureStore
 
 from likewise.serving.app import build_app
+from likewise.serving.batch_scoring import score_file
 from likewise.serving.feast_repository import FeastRepository
 from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.on_demand import OnDemandView
@@ -74,6 +75,20 @@ def test_what_was_answered_comes_out_again(project: Project, log: tuple[Path, li
         assert (found.stage, found.differs, found.moved) == ("none", (), ())
         assert found.logged is not None
         assert len(found.logged) == 5
+
+
+def test_a_file_is_scored_as_requests_are_answered(project: Project, tmp_path: Path) -> None:
+    """A row scored from a file has the bits of the prediction that HTTP gives for it, whatever the batches."""
+    times = pa.array([NOW] * 5, pa.timestamp("us", tz="UTC"))
+    columns = {"carrier": BODY["entities"]["carrier"], "distance": BODY["request"]["distance"], "departs": times}
+    pq.write_table(pa.table(columns), tmp_path / "in.parquet")
+    body = {**BODY, "request": {**BODY["request"], "departs": [NOW.isoformat()] * 5}}
+    with serving(build_app(project.settings(), open_parts(project.settings()))) as client:
+        said = np.array(client.post("/v1/predict/small", json=body).json()["predictions"], np.float32)
+    for batch_rows in (1, 2, 100):
+        scored = score_file(load(project), tmp_path / "in.parquet", tmp_path / "out.parquet", None, batch_rows)
+        found = pq.read_table(scored.path).column("prediction").to_numpy()
+        assert np.array_equal(found, said, equal_nan=True)
 
 
 def planted(log: tuple[Path, list[str]], release: LoadedRelease) -> Replayed:
