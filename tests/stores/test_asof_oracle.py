@@ -153,9 +153,10 @@ def written(case: Case, folder: Path) -> ViewPlan:
     )
 
 
-@settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+NO_WATCH = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
+
+
+@settings(max_examples=150, **NO_WATCH)
 @given(case=cases())
 def test_join_is_the_oracles(case: Case, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Every entity row comes back once, in order, with the value that an exhaustive search finds.
@@ -164,7 +165,20 @@ def test_join_is_the_oracles(case: Case, tmp_path_factory: pytest.TempPathFactor
     event and created time, missing times, late facts, TTLs, seconds to nanoseconds, hours and centuries, zoned and
     naive, one file and several, matched and gathered in memory and by DuckDB, entity rows at once and in chunks.
     """
-    plan = written(case, tmp_path_factory.mktemp("facts"))
+    check(case, tmp_path_factory.mktemp("facts"))
+
+
+@pytest.mark.prove
+@settings(max_examples=4_000, **NO_WATCH)
+@given(case=cases())
+def test_join_is_the_oracles_at_length(case: Case, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The same over four thousand cases."""
+    check(case, tmp_path_factory.mktemp("facts"))
+
+
+def check(case: Case, folder: Path) -> None:
+    """Retrieve the history of a case and compare it with what an exhaustive search finds."""
+    plan = written(case, folder)
     entities = pa.table(
         {
             "position": pa.array(range(len(case.entities)), pa.int64()),
