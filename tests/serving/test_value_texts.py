@@ -1,0 +1,60 @@
+"""JSON of values: as Feast spells them, and the same whether written by blocks or column by column."""
+
+import orjson
+from feast.protos.feast.types.Value_pb2 import Value
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from likewise.serving.plan import Field
+from likewise.serving.value_texts import block_texts, column_text
+from likewise.stores.packed_blocks import Block
+from likewise.stores.packed_columns import block_columns, logical_type
+from likewise.stores.packed_protos import attribute
+from likewise.stores.packed_schema import FieldType
+from tests.stores.test_packed_joint import Stored, read, wide, worlds
+
+World = tuple[list, list[list[Stored | None]]]
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds())
+def test_blocks_and_columns_are_spelled_alike(world: World) -> None:
+    """A stored value has one JSON text, whether it goes straight from a block or through a column."""
+    schemas, rows = world
+    found = read(schemas, rows, [False] * len(schemas))
+    for block in found.blocks:
+        made = block_texts(block)
+        field = Field("x", logical_type("x", block.type), block.type.name)
+        assert made.texts == [column_text(field, column) for column in block_columns(block)]
+        for at, text in enumerate(made.texts):
+            values = orjson.loads(b"[" + text + b"]")
+            assert len(values) == found.found.n
+            assert at in made.odd or None not in values
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.text()), max_size=5))
+def test_texts_are_json_texts(texts: list[str | None]) -> None:
+    """Any text comes out as JSON that reads as the same text: quotes, backslashes, controls and all."""
+    block = Block(FieldType.STRING, [[None if text is None else text.encode() for text in texts]], None)
+    assert orjson.loads(b"[" + block_texts(block).texts[0] + b"]") == texts
+    assert block_texts(block).odd == ([0] if None in texts else [])
+
+
+def test_numbers_are_spelled_as_feast_spells_them() -> None:
+    """Whole numbers keep every digit, infinities are texts, NaN is null, bytes are base64, times are seconds."""
+    stored = Stored(wide("v", []), {}, 1_000_000)
+    assert read([stored.schema], [[stored]], [False]).blocks == ()
+    cases = {
+        FieldType.INT64: (2**60 + 1, b"1152921504606846977"),
+        FieldType.DOUBLE: (float("inf"), b'"Infinity"'),
+        FieldType.FLOAT: (float("-inf"), b'"-Infinity"'),
+        FieldType.BOOL: (True, b"true"),
+        FieldType.UNIX_TIMESTAMP: (-1, b"-1"),
+        FieldType.BYTES: (b"\xff", b'"/w=="'),
+    }
+    for kind, (value, text) in cases.items():
+        schema = wide("v", [kind])
+        proto = Value(**{attribute(kind): value})
+        found = read([schema], [[Stored(schema, {schema.fields[0].name: proto}, 1_000_000)]], [False])
+        assert block_texts(found.blocks[0]).texts == [text]
