@@ -11,12 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import redis
+from feast import Entity, ValueType
 from feast.types import Float64
 
 from likewise.stores.embedded import attach, stop
 from likewise.stores.packed_errors import RedisUnreachableError
+from tests.stores.feast_repository import apply, make_store
 from tests.stores.packed_world import NOON, View, config_of, entity, numbers, store_at
 
 VIEW = View("bulk", {**{f"x{at:02d}": Float64 for at in range(49)}, "x": Float64})
@@ -33,6 +36,28 @@ store_at().write_arrow(config_of(url), VIEW.feast(), batches(10_000))
 before = peak()
 landed = store_at().write_arrow(config_of(url), VIEW.feast(), batches(rows))
 print(landed, peak() - before)
+"""
+MATERIALIZED = """
+import resource, sys
+from datetime import timedelta
+from pathlib import Path
+from likewise.stores.embedded import attach
+from tests.stores.feast_repository import store_of
+from tests.stores.packed_world import NOON
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+folder, url = Path(sys.argv[1]), sys.argv[2]
+store = store_of(
+    folder,
+    {"type": "likewise.stores.asof_duckdb.AsofDuckDBOfflineStore", "memory_limit": "300MB"},
+    {"type": "likewise.stores.packed_redis.PackedRedisOnlineStore", "connection_string": url},
+    batch_engine={"type": "likewise.stores.local_engine.LikewiseEngine"},
+)
+before = peak()
+store.materialize(NOON - timedelta(hours=1), NOON + timedelta(hours=1))
+print(peak() - before)
 """
 
 
@@ -58,6 +83,22 @@ def test_a_million_rows_pass_through_bounded_memory(redis_url: str, raw: redis.R
     assert landed == 1_000_000
     assert raw.dbsize() == 1_000_001
     assert grown < 60_000_000
+
+
+@pytest.mark.prove
+def test_a_million_rows_are_materialized_in_bounded_memory(tmp_path: Path, redis_url: str, raw: redis.Redis) -> None:
+    """`materialize` of 1,000,000 x 50 with DuckDB's `memory_limit` at 300 MB grows the process by less than 450 MB."""
+    with pq.ParquetWriter(tmp_path / "bulk.parquet", next(batches(1)).schema) as file:
+        for batch in batches(1_000_000):
+            file.write_batch(batch)
+    uid = Entity(name="uid", join_keys=["uid"], value_type=ValueType.INT64)
+    view = View("bulk", VIEW.fields, path=str(tmp_path / "bulk.parquet")).feast()
+    apply(make_store(tmp_path), [uid, view])
+    arguments = [sys.executable, "-W", "ignore", "-c", MATERIALIZED, str(tmp_path), redis_url]
+    root = Path(__file__).parents[2]
+    answer = subprocess.run(arguments, cwd=root, capture_output=True, text=True, check=True)
+    assert raw.dbsize() == 1_000_001
+    assert int(answer.stdout.split()[-1]) < 450_000_000
 
 
 @pytest.mark.slow

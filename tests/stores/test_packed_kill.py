@@ -81,6 +81,7 @@ def test_writers_killed_at_forty_points(redis_url: str, raw: redis.Redis, round_
     check_kills(raw, redis_url, 150_000, kills=40 + round_)
 
 
+@pytest.mark.slow
 def test_a_killed_migration_run_again_is_complete(redis_url: str, raw: redis.Redis) -> None:
     """Killed with -9 between its batches and run again, a migration has moved every row, either way."""
     views = [VIEW.feast()]
