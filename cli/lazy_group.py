@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("serve_command", "Serve features and predictions over HTTP."),
     "release-dir": ("release_dir_command", "A release in a folder that a server starts from, without a registry."),
     "verify": ("verify_command", "Prove a release on this machine, ahead of a roll-out."),
+    "diff": ("diff_command", "What changed between two fitted transforms, with a verdict."),
     "predict": ("predict_command", "Score a Parquet file by the code that serves."),
     "replay": ("replay_command", "Compute a logged answer again and name the first stage that differs."),
     "export": ("export_command", "A transform as a Keras model or as SQL, proved before it is written."),

@@ -70,3 +70,59 @@ def test_stability_index_of_known_shares() -> None:
     moved = np.where(values < 100, 999.0, values)
     expected = (0.0001 - 0.1) * np.log(0.0001 / 0.1) + (0.2 - 0.1) * np.log(0.2 / 0.1)
     assert stability_index(values, moved) == pytest.approx(expected, rel=0.02)
+
+
+def test_changed_steps_are_told() -> None:
+    """Another kind or setting with the same schema is listed, and judged by what it does to outputs."""
+    old = Transform("t", {"d": [Steps(["x"], [K.StandardScaler()])]}).fit(table())
+    new = Transform("t", {"d": [Steps(["x"], [K.RobustScaler()])]}).fit(table())
+    found = difference(old, new, table())
+    assert [(s.output, s.place) for s in found.steps] == [("d", "steps 1")]
+    assert found.steps[0].new == f"x: {K.RobustScaler()!r}"
+    assert found.verdict == "compatible"
+    assert difference(old, new, table(), Bounds(psi=0.001)).verdict == "breaking"
+
+
+def test_golden_rows_are_shown_but_not_judged() -> None:
+    """Without a sample golden rows, odd values among them, are compared and break nothing."""
+    found = difference(fitted(), fitted(0.01), bounds=Bounds(difference=1e-6))
+    assert found.verdict == "compatible"
+    assert found.outputs[0].difference > 1e-6
+    assert found.outputs[0].psi == {}
+    assert difference(fitted(), fitted(0.01), table(), Bounds(difference=1e-6)).verdict == "breaking"
+
+
+def test_bounds_are_those_declared() -> None:
+    """Bounds declared with the new transform judge it, through its artifact; given ones come before."""
+    outputs = {"d": [Steps(["x"], [K.StandardScaler()])]}
+    old = Transform("t", outputs).fit(table())
+    new = Transform("t", outputs).bounded(Bounds(difference=1e-9)).fit(table(0.01))
+    loaded = FittedTransform.from_bytes(new.to_bytes())
+    assert difference(old, loaded, table()).verdict == "breaking"
+    assert difference(old, loaded, table(), Bounds()).verdict == "compatible"
+    assert difference(old, loaded, table()).bounds == Bounds(difference=1e-9)
+
+
+def test_streams_of_sample_rows_are_read_once() -> None:
+    """A reader or iterator of rows serves both transforms."""
+    for sample in (table().to_reader(), iter(table().to_batches())):
+        assert difference(fitted(), fitted(0.01), sample).rows == 500
+
+
+def test_rare_groups_that_move_no_code_are_judged_by_outputs() -> None:
+    """Vocabularies that make no codes are told, but break nothing by themselves."""
+
+    def grouped(categories: tuple[str, ...]) -> FittedTransform:
+        steps = [Steps(["c"], [K.CountEncoder(normalize=True)])]
+        return Transform("t", {"o": steps}).fit(table(0.0, categories))
+
+    found = difference(grouped(("a", "b")), grouped(("a", "b", "b2")), table(), Bounds(psi=None))
+    assert (found.categories[0].new, found.categories[0].is_code) == (("b2",), False)
+    assert found.verdict == "compatible"
+
+
+def test_the_index_of_codes_has_a_bin_a_code() -> None:
+    """For codes every value is a bin."""
+    one, other = np.repeat([0.0, 1.0], [90, 10]), np.repeat([0.0, 1.0], [80, 20])
+    expected = (0.8 - 0.9) * np.log(0.8 / 0.9) + (0.2 - 0.1) * np.log(2.0)
+    assert stability_index(one, other, by_value=True) == pytest.approx(expected)
