@@ -198,6 +198,7 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     detail = f"{request.method} {request.url.path}: {getattr(error, 'detail', '')}; see /docs for what is served"
     response = plain_problem(status, _TITLES.get(status, "request refused"), detail, request_id(request))
     response.headers["x-request-id"] = request_id(request)
+    response.headers.update(getattr(error, "headers", None) or {})  # `Allow` of a method that is not allowed
     return response
 
 

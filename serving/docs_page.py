@@ -6,6 +6,8 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.responses import HTMLResponse
 
+from likewise.serving.openapi import completed
+
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color: #1b1f24 }
 h2 { margin: 2rem 0 .3rem; font-size: 1.05rem }
@@ -16,7 +18,15 @@ p { margin: .2rem 0 }
 
 
 def add_docs_page(app: FastAPI) -> None:
-    """Give the app its page at `/docs`, made from its OpenAPI document."""
+    """Give the app its page at `/docs`, made from its OpenAPI document, which is completed here."""
+    described, ready = app.openapi, dict[str, Any]()
+
+    def openapi() -> dict[str, Any]:
+        if not ready:
+            ready.update(completed(described()))
+        return ready
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:

@@ -1,5 +1,7 @@
 """What the OpenAPI document says of bodies and errors; the routes themselves check far more than it can say."""
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 _COLUMNS = {"type": "object", "additionalProperties": {"type": "array", "items": {}}}
@@ -20,6 +22,7 @@ _PROBLEM = {
     "required": ["type", "title", "status", "detail"],
 }
 _ERROR = {"type": "object", "properties": {"error": _TEXT}, "required": ["error"]}
+_JSON = {"application/json": {"schema": {"type": "object"}}}
 _STATUSES = {
     "400": "The body is not JSON.",
     "401": "A bearer token is needed.",
@@ -27,6 +30,7 @@ _STATUSES = {
     "404": "Unknown release, service, feature or source.",
     "409": "Values are older than their TTL and the server refuses such rows.",
     "413": "The body or the batch is too large.",
+    "415": "The body is compressed in a way that is not read here.",
     "422": "The body is not what the path takes; the detail says what it does take.",
     "503": "The store does not answer, or the server is busy; see Retry-After.",
     "504": "The answer was not ready before the deadline.",
@@ -100,3 +104,68 @@ def described(body: dict[str, Any] | None = None, *, problems: bool = True) -> d
         content = {"application/json": {"schema": {"type": "object", **body}}}
         extra["requestBody"] = {"required": True, "content": content}
     return extra
+
+
+_PARAMETERS = {
+    "release": "A release that is served: its name, NAME@ALIAS or NAME:VERSION.",
+    "name": "A release's name.",
+    "version": "A release's version.",
+    "label": "An alias of a release.",
+    "reference": "A release: NAME:VERSION or NAME@ALIAS.",
+}
+_NAME_QUERY = {"name": "name", "in": "query", "schema": _TEXT, "description": "Only those of this name."}
+_QUERIES: Mapping[str, list[dict[str, Any]]] = {
+    "/v1/predict/{release}": [
+        {
+            "name": "explain",
+            "in": "query",
+            "schema": {"enum": ["", "inputs"]},
+            "description": "`inputs` adds what the model saw.",
+        }
+    ],
+    "/v1/registry/releases": [_NAME_QUERY],
+    "/v1/registry/transforms": [_NAME_QUERY],
+}
+# What is answered besides what a handler's own description says: no content, another type, another status.
+_EMPTY: dict[str, Any] = {"description": "No content."}
+_ANSWERS: Mapping[str, dict[str, Any]] = {
+    "/health": {"200": _EMPTY, "503": _EMPTY},
+    "/health/ready": {"503": {"description": "Not ready; the body says why.", "content": _JSON}},
+    "/v2/health/ready": {"503": {"description": "Not ready.", "content": _JSON}},
+    "/metrics": {"200": {"description": "Metrics.", "content": {"text/plain": {"schema": _TEXT}}}},
+    "/push": {"200": _EMPTY},
+    "/write-to-online-store": {
+        "200": {"description": "Written.", "content": {"application/json": {"schema": {"type": "null"}}}}
+    },
+}
+_BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_OPEN = ("/health", "/metrics", "/v2/health")
+
+
+def completed(document: dict[str, Any]) -> dict[str, Any]:
+    """Return an OpenAPI document with what the routes, which take the request as it is, can't tell of themselves."""
+    document.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            _complete(path, operation)
+    return document
+
+
+def _complete(path: str, operation: dict[str, Any]) -> None:
+    names = re.findall(r"{(\w+)}", path)
+    inside = [
+        {"name": name, "in": "path", "required": True, "schema": _TEXT, "description": _PARAMETERS[name]}
+        for name in names
+    ]
+    operation["parameters"] = [*inside, *_QUERIES.get(path, [])]
+    responses = operation["responses"]
+    if responses.get("200", {}).get("content") == {"application/json": {"schema": {}}}:
+        responses["200"]["content"] = dict(_JSON)
+    if path.endswith("/infer"):
+        responses["200"]["content"] |= _BINARY
+    if not path.startswith(_OPEN):
+        # A token is needed where tokens are set; the empty requirement says that it may not be.
+        operation["security"] = [{"token": []}, {}]
+        if len(responses) == 1:
+            responses |= described()["responses"]
+    responses |= _ANSWERS.get(path, {})
