@@ -8,6 +8,7 @@ from typing import Any
 from feast import FeatureView, RepoConfig
 from feast.infra.online_stores.redis import RedisOnlineStoreConfig
 from feast.protos.feast.types.Value_pb2 import Value
+from redis import RedisCluster
 
 from likewise.stores.packed_clients import SyncClient
 from likewise.stores.packed_errors import InterruptedScanError, NotRedisError
@@ -157,8 +158,9 @@ def migration_of(config: RepoConfig, rows_per_second: float | None = None) -> Mi
 
 def run_ids(client: SyncClient) -> frozenset[str]:
     """Return what names the running servers: after a restart a scan that goes on may pass rows over."""
-    info: dict[str, Any] = client.info("server")
-    servers = [info] if "run_id" in info else list(info.values())
+    everywhere = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(client, RedisCluster) else {}
+    info: dict[str, Any] = client.info("server", **everywhere)
+    servers = info.values() if everywhere else [info]
     return frozenset(server["run_id"] for server in servers)
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 import redis
+from feast.infra.online_stores.redis import RedisOnlineStore
 from redis.exceptions import RedisError
 
 from likewise.stores.clock import FixedClock
 from likewise.stores.embedded import server_binary
+from likewise.stores.packed_migrate import migration_of, run_ids
 from likewise.stores.packed_read import PackedReader, ViewRequest
 from likewise.stores.packed_redis import PackedRedisOnlineStore
 from tests.stores.packed_world import NOON, View, config_of, entity, numbers, row
@@ -107,6 +109,25 @@ def check(config: object) -> None:
 def test_a_cluster_does_all_that_a_single_server_does(cluster: str) -> None:
     """Rows spread over three nodes are written in order, read, deleted, sync and async."""
     check(config_of(cluster, redis_type="redis_cluster"))
+
+
+def test_a_cluster_is_migrated(cluster: str) -> None:
+    """Feast's rows on three nodes are packed, compared, dropped and written back; every node is watched."""
+    config, view = config_of(cluster, redis_type="redis_cluster"), View("moved").feast()
+    rows = [row(uid, float(uid)) for uid in range(300)]
+    stock = RedisOnlineStore()
+    stock.online_write_batch(config, view, rows, None)
+    migration = migration_of(config)
+    assert len(run_ids(migration.link.client)) == 3
+    assert [report.landed for report in migration.copy([view])] == [300]
+    assert [report.equal for report in migration.verify([view])] == [300]
+    assert [report.cleared for report in migration.clear([view])] == [300]
+    assert [report.rows for report in migration.count([view])] == [0]
+    assert [report.landed for report in migration.reversed().copy([view])] == [300]
+    found = stock.online_read(config, view, [entity(uid) for uid in range(300)], ["x"])
+    assert numbers(found) == [float(uid) for uid in range(300)]
+    migration.link.close()
+    stock._get_client(config.online_store).close()
 
 
 def test_a_master_is_found_through_sentinel(tmp_path: Path) -> None:
