@@ -39,6 +39,11 @@ class KerasAlgebra(Algebra):
     ----------
     tensors
         The `keras.Input` of every fed input by name.
+
+    Attributes
+    ----------
+    refused
+        Tensors (n, 1) or (n, k): where a policy of "error" refused what came.
     """
 
     def __init__(self, tensors: Mapping[str, Any]) -> None:
@@ -46,6 +51,7 @@ class KerasAlgebra(Algebra):
         self._ops = self._keras.ops
         self._tensors = tensors
         self._known: dict[tuple[Any, ...], Block] = {}
+        self.refused: list[Any] = []
 
     def block(self, tensor: Any) -> Block:
         """Return a tensor (n,) or (n, k) as a block."""
@@ -191,7 +197,8 @@ class KerasAlgebra(Algebra):
         return self.block(self._ops.cast(x.held, "int64"))
 
     def refuse(self, x: Block, refused: Block, why: Refusal) -> Block:  # noqa: ARG002 - a graph has no words
-        """Return NaN for refused numbers, -1 for refused codes."""
+        """Return NaN for refused numbers, -1 for refused codes, and note where."""
+        self.refused.append(refused.held)
         return self.where(refused, math.nan if _dtype(x) == "float64" else -1, x)
 
     def list_hot(self, handle: ListHandle, values: Sequence[Any]) -> Block:

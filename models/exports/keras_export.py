@@ -93,7 +93,7 @@ def export_keras(fitted: FittedTransform, path: Path, model: ReleaseModel | None
     fed, proof = fed_inputs(fitted), proof_rows(fitted, subnormals=False)
     inputs = feed(fed, proof.columns)
     preprocessing = preprocessing_model(fitted)
-    whole = preprocessing if model is None else _composed(preprocessing, model)
+    whole = preprocessing if model is None else _composed(fitted, model)
     with draft_beside(path) as draft:
         _write(whole, preprocessing, draft)
         signatures = _reloaded(draft)
@@ -112,9 +112,9 @@ def export_keras(fitted: FittedTransform, path: Path, model: ReleaseModel | None
     return KerasExport(path, measured, difference)
 
 
-def _composed(preprocessing: Any, model: ReleaseModel) -> Any:
+def _composed(fitted: FittedTransform, model: ReleaseModel) -> Any:
     classifier = load_keras(file_of(model.files, KERAS_FILE), f"{model.reference} {KERAS_FILE}")
-    return composed_model(preprocessing, classifier, ModelMetadata.from_json(model.files.metadata).output)
+    return composed_model(fitted, classifier, ModelMetadata.from_json(model.files.metadata).output)
 
 
 def _write(whole: Any, preprocessing: Any, draft: Path) -> None:
@@ -122,7 +122,8 @@ def _write(whole: Any, preprocessing: Any, draft: Path) -> None:
     keras, tensorflow = import_keras(), import_tensorflow()
     takes = {name: tensorflow.TensorSpec(t.shape, t.dtype, name=name) for name, t in whole.input.items()}
     archive = keras.export.ExportArchive()
-    archive.track(whole)
+    for model in (whole, preprocessing):
+        archive.track(model)  # lookup tables of both go along
     archive.add_endpoint("serve", whole.__call__, [takes])
     archive.add_endpoint(TENSORS, preprocessing.__call__, [takes])
     archive.write_out(str(draft), verbose=False)
@@ -179,7 +180,7 @@ def _facts(
             for s in fitted.outputs
         ],
         "subnormal_numbers": "TensorFlow takes numbers below 2.2e-308 in size for 0",
-        "refused_by_policy": "numbers become NaN and codes -1; a graph has no errors of its own",
+        "refused_by_policy": "numbers become NaN, codes -1, predictions NaN; a graph has no errors of its own",
         "bound": {"relative": BOUND, "codes": "equal"},
         "measured": [one.to_json() for one in measured],
         "versions": {name: version(name) for name in ("keras", "tensorflow-cpu", "numpy")},

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from likewise.models.exports.algebra import ListHandle
 from likewise.models.exports.columns import ExportColumn, NumberColumn, RawList, RawText, TimeColumn
@@ -27,28 +30,53 @@ def preprocessing_model(fitted: FittedTransform) -> Any:
     ExportUnavailableError
         When a step has no Keras form; before Keras is imported.
     """
+    graph = _graph(fitted)
+    return import_keras().Model(graph.inputs, graph.tensors, name="preprocessing")
+
+
+def composed_model(fitted: FittedTransform, classifier: Any, output: str) -> Any:
+    """Return one `keras.Model` from raw columns to the prediction (n,) of a classifier of the transform's tensors.
+
+    The prediction of a row that a policy of "error" refuses is NaN, whatever the classifier makes of such rows.
+    """
+    graph = _graph(fitted)
+    keras = import_keras()
+    # Keras takes a code of -1 for the last one.
+    tensors = {s.name: _codes_from_0(keras, graph.tensors[s.name], s.dtype) for s in fitted.outputs}
+    # A release's model was saved with its inputs in a list; their names are those of the tensors.
+    prediction = classifier([tensors[given.name] for given in classifier.inputs])
+    single = keras.ops.reshape(prediction[0] if isinstance(prediction, (list, tuple)) else prediction, (-1,))
+    for refused in graph.refused:
+        single = keras.ops.where(keras.ops.any(refused, axis=1), np.full(1, np.nan, np.float32), single)
+    return keras.Model(graph.inputs, {output: single}, name="raw_columns_to_prediction")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Graph:
+    """Symbolic tensors of a transform: what is fed, what comes out, and where a policy refused."""
+
+    inputs: dict[str, Any]
+    tensors: dict[str, Any]
+    refused: tuple[Any, ...]
+
+
+def _graph(fitted: FittedTransform) -> _Graph:
     check_exportable(fitted, "keras")
     fed = fed_inputs(fitted)
     keras = import_keras()
-    tensors = _inputs(keras, fed)
-    columns = _raw_columns(KerasAlgebra(tensors), fed, tensors)
+    inputs = _inputs(keras, fed)
+    algebra = KerasAlgebra(inputs)
+    columns = _raw_columns(algebra, fed, inputs)
     blocks = lowered(fitted, "keras", columns.__getitem__)
-    outputs = {}
+    tensors = {}
     for spec in fitted.outputs:
         held = keras.ops.cast(blocks[spec.name].held, spec.dtype)
-        outputs[spec.name] = keras.ops.squeeze(held, 1) if spec.width is None else held
-    return keras.Model(tensors, outputs, name="preprocessing")
+        tensors[spec.name] = keras.ops.squeeze(held, 1) if spec.width is None else held
+    return _Graph(inputs, tensors, tuple(algebra.refused))
 
 
-def composed_model(preprocessing: Any, classifier: Any, output: str) -> Any:
-    """Return one `keras.Model` from raw columns to the prediction (n,), named `output`."""
-    keras = import_keras()
-    tensors = preprocessing(preprocessing.input)
-    # A release's model was saved with its inputs in a list; their names are those of the tensors.
-    prediction = classifier([tensors[given.name] for given in classifier.inputs])
-    single = prediction[0] if isinstance(prediction, (list, tuple)) else prediction
-    named = {output: keras.ops.reshape(single, (-1,))}
-    return keras.Model(preprocessing.input, named, name="raw_columns_to_prediction")
+def _codes_from_0(keras: Any, tensor: Any, dtype: str) -> Any:
+    return tensor if dtype == "float32" else keras.ops.maximum(tensor, 0)
 
 
 def _inputs(keras: Any, fed: Sequence[FedInput]) -> dict[str, Any]:

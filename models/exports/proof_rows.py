@@ -150,6 +150,8 @@ class _Pool:
         self._logical, self._rng = logical, rng
         self._known = [value for value in known if self._fits(value)]
         self._odd = [value for value in odd_values(logical) if value is not None]
+        sizes = [abs(v) for v in self._known if isinstance(v, float) and 0 < abs(v) < np.inf]
+        self._scale = float(np.median(sizes)) if sizes else 1.0
 
     def _fits(self, value: Any) -> bool:
         expected = {LogicalType.TEXT: str, LogicalType.BYTES: bytes, LogicalType.TIME: int}
@@ -194,9 +196,6 @@ class _Pool:
         if self._logical in (LogicalType.TEXT, LogicalType.BYTES):
             text = _TEXTS[int(self._rng.integers(len(_TEXTS)))]
             return text if self._logical is LogicalType.TEXT else text.encode()
-        size = self._scale()
-        return [float(self._rng.normal()) * size, float(self._rng.integers(-20, 200))][int(self._rng.integers(2))]
-
-    def _scale(self) -> float:
-        sizes = [abs(v) for v in self._known if isinstance(v, float) and 0 < abs(v) < np.inf]
-        return float(np.median(sizes)) if sizes else 1.0
+        return [float(self._rng.normal()) * self._scale, float(self._rng.integers(-20, 200))][
+            int(self._rng.integers(2))
+        ]

@@ -17,10 +17,11 @@ from likewise.models.exports import tables
 from likewise.models.exports.encoding import fed_inputs, feed
 from likewise.models.exports.errors import ExportBoundError, ModelNotExportableError
 from likewise.models.exports.keras_export import FACTS_FILE, ReleaseModel, export_keras
-from likewise.models.exports.keras_model import preprocessing_model
+from likewise.models.exports.keras_model import composed_model, preprocessing_model
 from likewise.models.exports.number_exporters import standard_scaler
 from likewise.models.exports.proof import prove
 from likewise.models.exports.proof_rows import proof_rows
+from likewise.models.keras_files import keras_bytes, load_keras
 from likewise.models.packaging import ModelRecord, package_model
 from likewise.models.tensorflow_import import import_tensorflow
 from likewise.transforms import FittedTransform, Steps, Transform
@@ -249,3 +250,23 @@ def test_what_a_policy_refuses_spoils_the_row(kind: Any, value: str | None) -> N
     got = answer(preprocessing_model(fitted), fitted, columns)["o"]
     assert np.array_equal(got[:1], fitted.apply_rows([{"s": "a"}])["o"])
     assert np.all(got[1] == -1) if got.dtype == np.int32 else np.isnan(got[1]).all()
+
+
+def test_a_refused_row_has_no_prediction() -> None:
+    """Behind a policy of "error" a refused row is NaN, though Keras takes any code; other rows are predicted."""
+    data = pa.table({"s": ["a", "b", "a"], "x": [1.0, 2.0, 3.0]})
+    outputs = {
+        "code": [Steps(["s"], [K.OrdinalEncoder(unseen="error", missing="error")])],
+        "dense": [Steps(["x"], [K.StandardScaler(missing="error")])],
+    }
+    fitted = Transform("p", outputs).fit(data)
+    classifier = WideAndDeep(hidden=(2,), embedding=1).build(fitted.outputs)
+    whole = composed_model(fitted, _saved(classifier), "p")
+    rows = [{"s": "a", "x": 1.0}, {"s": "new", "x": 1.0}, {"s": None, "x": 1.0}, {"s": "b", "x": None}]
+    got = answer(whole, fitted, columns_from_rows(rows, schema_of(fitted.inputs)))["p"]
+    assert np.isnan(got).tolist() == [False, True, True, True]
+    assert got[0] == pytest.approx(np.asarray(classifier(fitted.apply_rows(rows[:1])))[0, 0], abs=1e-6)
+
+
+def _saved(model: Any) -> Any:
+    return load_keras(keras_bytes(model), "model.keras")

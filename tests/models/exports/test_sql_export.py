@@ -1,6 +1,7 @@
 import datetime as dt
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +75,7 @@ def everything() -> FittedTransform:
 EVERYTHING = everything()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(NUMBERS, NUMBERS, TEXTS), min_size=1, max_size=30))
 def test_any_rows_agree(rows: list[tuple[float | None, float | None, str | None]]) -> None:
@@ -200,18 +202,23 @@ def test_a_wrong_formula_is_refused_and_nothing_is_written(tmp_path: Path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as opened:
+        yield opened
+
+
+@settings(deadline=None)
 @given(st.floats(allow_nan=False))
-def test_numbers_are_read_back_to_the_bit(value: float) -> None:
+def test_numbers_are_read_back_to_the_bit(connection: duckdb.DuckDBPyConnection, value: float) -> None:
     """DuckDB reads a literal as the float64 it was written from."""
-    with duckdb.connect() as connection:
-        got = connection.execute(f"SELECT {sql_text.number(value)}").fetchone()
+    got = connection.execute(f"SELECT {sql_text.number(value)}").fetchone()
     assert got is not None
     assert np.float64(got[0]).tobytes() == np.float64(value).tobytes()
 
 
 @settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8")), st.binary(max_size=20))
-def test_texts_and_bytes_are_read_back(text: str, data: bytes) -> None:
+def test_texts_and_bytes_are_read_back(connection: duckdb.DuckDBPyConnection, text: str, data: bytes) -> None:
     """DuckDB reads a text and a blob as they were, whatever they hold."""
-    with duckdb.connect() as connection:
-        assert connection.execute(f"SELECT {sql_text.text(text)}, {sql_text.blob(data)}").fetchone() == (text, data)
+    assert connection.execute(f"SELECT {sql_text.text(text)}, {sql_text.blob(data)}").fetchone() == (text, data)
