@@ -14,17 +14,10 @@ import pyarrow.parquet as pq
 from likewise.serving.entity_rows import EVENT_TIMESTAMP, EntityRows
 from likewise.serving.errors import NotFoundError, OnDemandViewError
 from likewise.serving.loaded_release import LoadedRelease
+from likewise.serving.logged_rows import INPUT, VALUE, array_of, raw_digest, tensors_digest, unserved_inputs
 from likewise.serving.online import NO_TIME, STATUS_NAMES, FeatureRows, HeldRows
 from likewise.serving.plan import FeaturePlan, Field, StoredView
-from likewise.serving.request_log import (
-    INPUT,
-    VALUE,
-    array_of,
-    log_files,
-    raw_digest,
-    tensors_digest,
-    unserved_inputs,
-)
+from likewise.serving.request_log import log_files
 from likewise.transforms.columns import Column, LogicalType, column_from_arrow
 
 Stage = Literal["none", "release", "raw values", "on-demand code", "transform", "model"]
@@ -161,6 +154,8 @@ def _other_features(release: LoadedRelease, rows: pa.Table) -> tuple[str, ...]:
 
 
 def _differences(name: str, logged: pa.Array, computed: pa.Array) -> list[str]:
+    if computed.type != logged.type:  # whole numbers are floats in a file in which one is infinite
+        computed = computed.cast(logged.type)
     if logged.equals(computed):
         return []
     pairs = enumerate(zip(logged.to_pylist(), computed.to_pylist(), strict=True))
