@@ -1,12 +1,16 @@
 """A fitted transform as plain values: schema, policies, statistics and provenance, for JSON and for tables."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from likewise.transforms import FittedTransform
 from likewise.transforms.kind import FittedKind
+from likewise.transforms.logical_types import LogicalType
+from likewise.transforms.packed_values import unpack
 from likewise.transforms.steps import FittedSteps
 
 _LONGEST = 20  # categories, edges and the like that are shown of a column
@@ -46,18 +50,42 @@ def _steps(steps: FittedSteps) -> dict[str, Any]:
 
 
 def _state(kind: FittedKind) -> dict[str, dict[str, Any]]:
-    """Return, per column, each statistic: one number, the first of several, or how many categories and the first."""
-    state: dict[str, dict[str, Any]] = {field.source: {} for field in kind.fields}
-    vocabularies: Sequence[Any] = getattr(kind, "vocabularies", ())
-    if vocabularies:
-        for field, vocabulary in zip(kind.fields, vocabularies, strict=True):
-            state[field.source]["categories"] = _cut([_plain(value) for value in vocabulary.values])
-        return state
-    for name, array in kind.arrays().items():
-        if np.ndim(array) and len(array) == len(kind.fields):
-            for field, value in zip(kind.fields, array, strict=True):
-                state[field.source][name] = _cut(value.tolist()) if np.ndim(value) else _plain(value)
+    """Return, per column, each statistic: one number, the first of several, or how many categories and the first.
+
+    Arrays are told apart by how kinds name them: `vocabulary.0` and the like belong to one column, `edges` with
+    `edges.offsets` hold the columns end to end, and others have one entry a column.
+    """
+    arrays, columns = kind.arrays(), [field.source for field in kind.fields]
+    state: dict[str, dict[str, Any]] = {column: {} for column in columns}
+    for at, field in enumerate(kind.fields):
+        if f"vocabulary.{at}" in arrays:
+            categories = unpack(f"vocabulary.{at}", field.type.element, arrays)
+            state[field.source]["categories"] = _cut([_plain(value) for value in categories])
+    for name, array in arrays.items():
+        stem, _, place = name.rpartition(".")
+        if stem == "vocabulary" or stem.startswith("vocabulary.") or place in ("offsets", "exact"):
+            continue
+        if place.isdigit():
+            state[columns[int(place)]] |= _of_column(stem, array, kind.fields[int(place)].type, arrays, name)
+        elif f"{name}.offsets" in arrays:
+            bounds = pairwise(arrays[f"{name}.offsets"].tolist())
+            for column, (start, stop) in zip(columns, bounds, strict=True):
+                state[column][name] = _cut(array[start:stop].tolist())
+        else:
+            for column, value in zip(columns[-len(array) :], array, strict=True):  # a key comes before its numbers
+                state[column][name] = _cut(value.tolist()) if np.ndim(value) else _plain(value)
     return {column: facts for column, facts in state.items() if facts}
+
+
+def _of_column(
+    stem: str, array: npt.NDArray[Any], logical: LogicalType, arrays: Mapping[str, npt.NDArray[Any]], name: str
+) -> dict[str, Any]:
+    """Return what one column's array says: how many a mask chose, the value that fills, or the first numbers."""
+    if stem == "infrequent":
+        return {"infrequent": int(array.sum())} if array.any() else {}
+    if stem == "fill":
+        return {"fill": _plain(unpack(name, logical, arrays)[0])}
+    return {stem: _cut(array.tolist())}
 
 
 def _cut(values: Sequence[Any]) -> dict[str, Any]:
