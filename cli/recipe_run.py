@@ -118,7 +118,9 @@ def _make_candidate(inputs: RunInputs, history: History, split: Split, steps: St
     recipe = inputs.recipe
     with steps.step("fit") as step:
         fitted = fit_transform(history, split, recipe, step.report)
-        step.outcome = f"{split.train.rows:,} rows, {len(fitted.inputs)} columns -> {_width(fitted)} inputs"
+        passes = fitted.provenance["passes"]
+        read = f"{split.train.rows:,} rows in {passes} {'pass' if passes == 1 else 'passes'}"
+        step.outcome = f"{read}, {len(fitted.inputs)} columns -> {_width(fitted)} inputs"
     with steps.step("apply"):
         parts = {part.name: make_examples(history, part, fitted) for part in (split.train, split.validate, split.test)}
     with steps.step("train") as step:
