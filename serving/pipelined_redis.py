@@ -164,7 +164,8 @@ class _Connection(asyncio.Protocol):
 
     def _flush(self) -> None:
         outgoing, self._outgoing = self._outgoing, []
-        if self._transport is not None and outgoing:
+        # A connection may end in the turn in which commands came; `connection_lost` tells those who sent them.
+        if self._transport is not None and outgoing and not self._transport.is_closing():
             self._transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
 
     def data_received(self, data: bytes) -> None:

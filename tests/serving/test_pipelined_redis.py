@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
@@ -203,3 +204,25 @@ def test_a_slow_reply_does_not_cost_the_connection() -> None:
         await client.aclose()
 
     run(with_server(slow, use))
+
+
+def test_a_connection_that_ends_as_a_command_comes_tells_its_caller(address: RedisAddress) -> None:
+    """A command of the very turn in which the connection ends is asked again on a new one, and nothing is logged."""
+
+    async def use() -> None:
+        client = PipelinedRedis(address)
+        await client.execute_command("SET", "mine", "yes")
+        asked = asyncio.create_task(client.execute_command("GET", "mine"))
+        await asyncio.sleep(0)
+        await client.aclose()
+        assert await asked == b"yes"
+        await client.aclose()
+
+    problems: list[object] = []
+
+    async def watched() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
+        await use()
+
+    uvloop.run(watched())
+    assert problems == []
