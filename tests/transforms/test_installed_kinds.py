@@ -122,7 +122,7 @@ def run_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_a_stranger_follows_the_page(tmp_path: Path) -> None:
-    """The page's package passes the public suite in an empty folder and a process of its own; broken, it is told how."""
+    """The page's package passes the public suite in an empty folder and a process of its own; broken, it says how."""
     installed_from_page(tmp_path)
     done = run_in(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--doctest-modules", ".")
     assert "3 passed" in done.stdout, done.stdout + done.stderr
