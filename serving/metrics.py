@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from likewise.serving.loaded_release import LoadedRelease
@@ -30,6 +30,7 @@ class Metrics:
         keep_values_in_process()
         self.registry = CollectorRegistry()
         self._board = board
+        ProcessCollector(registry=self.registry)  # memory, processor time, file handles; of several workers the largest
         self._seconds = Histogram(
             "likewise_request_seconds",
             "Time from the first byte of the request to the answer, seconds.",
