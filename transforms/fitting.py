@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,22 @@ from likewise.transforms.plan import run_stages, shaped, stages_of
 from likewise.transforms.steps import FittedSteps, Steps, check_accepted, first_fields
 
 _THREADS = 2
+# Values that may be kept of streamed rows, over all number columns: 64 MB.
+_STREAMED_ROOM = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ToCome:
+    """How many rows there will be, if known, and how many values a column may keep of them."""
+
+    rows: int | None = None
+    room: int = sys.maxsize
+
+    @classmethod
+    def streamed(cls, rows: int | None, inputs: Sequence[InputSpec]) -> ToCome:
+        """Return what fits in memory that does not grow with the rows."""
+        numbers = sum(spec.type.is_numeric for spec in inputs)
+        return cls(rows, _STREAMED_ROOM // max(numbers, 1))
 
 
 @dataclass(slots=True)
@@ -30,10 +47,10 @@ class _Open:
 class StepsFitter:
     """Fits the kinds of some steps one after the other, sharing passes where that changes nothing."""
 
-    __slots__ = ("_fields", "_fitted", "_open", "_rows", "_waiting", "_where", "first")
+    __slots__ = ("_fields", "_fitted", "_open", "_to_come", "_waiting", "_where", "first")
 
-    def __init__(self, where: str, steps: Steps, fields: Fields, rows: int | None) -> None:
-        self._rows = rows
+    def __init__(self, where: str, steps: Steps, fields: Fields, to_come: ToCome) -> None:
+        self._to_come = to_come
         self._where = where
         self.first = fields
         self._fields = fields
@@ -66,7 +83,7 @@ class StepsFitter:
     def part(self) -> StepsFitter:
         """Return one with empty fitters for the same pass."""
         other = object.__new__(StepsFitter)
-        other._rows = self._rows
+        other._to_come = self._to_come
         other._where, other.first, other._fields = self._where, self.first, self._fields
         other._fitted, other._waiting = self._fitted, self._waiting
         other._open = [_Open(t.kind, t.fields, t.fitter.part(), t.depth, t.is_waiting) for t in self._open]
@@ -108,8 +125,7 @@ class StepsFitter:
                 self._open_sharing(kind)
 
     def _begin(self, kind: Kind, fitter: Fitter) -> None:
-        if self._rows is not None:
-            fitter.expect(self._rows)
+        fitter.expect(self._to_come.rows, self._to_come.room)
         self._open.append(_Open(kind, self._fields, fitter, len(self._fitted)))
 
     def _open_sharing(self, kind: Kind) -> None:
@@ -139,12 +155,12 @@ class TransformFitter:
         outputs: Mapping[str, Sequence[Steps]],
         inputs: Sequence[InputSpec],
         golden_rows: int,
-        rows: int | None = None,
+        to_come: ToCome,
     ) -> None:
         types = {spec.name: spec.type for spec in inputs}
         self.inputs = tuple(inputs)
         self._outputs = {
-            name: [StepsFitter(f"output {name!r}", s, first_fields(s.columns, types), rows) for s in steps]
+            name: [StepsFitter(f"output {name!r}", s, first_fields(s.columns, types), to_come) for s in steps]
             for name, steps in outputs.items()
         }
         self.passes = 0
@@ -157,6 +173,12 @@ class TransformFitter:
         for fitter in self._all():
             if not fitter.is_done():
                 fitter.update(tuple([columns[f.source] for f in fitter.first]))
+
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns that this pass needs."""
+        if self.passes == 0:
+            return tuple(spec.name for spec in self.inputs)
+        return tuple(dict.fromkeys(f.source for fitter in self._all() if not fitter.is_done() for f in fitter.first))
 
     def part(self) -> TransformFitter:
         """Return an empty fitter for the same pass, to be filled elsewhere and merged into this one."""

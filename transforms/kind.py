@@ -141,8 +141,11 @@ class Fitter(ABC):
         """Close a pass over the data; return whether another one is needed."""
         return False
 
-    def expect(self, rows: int) -> None:  # noqa: B027
-        """Take note of how many rows are to come, before the first; speed and memory may depend on it."""
+    def expect(self, rows: int | None, room: int) -> None:  # noqa: B027
+        """Take note of how many rows are to come, if known, and how many values a column may keep of them.
+
+        Called before the first row; speed and memory may depend on it, results not.
+        """
 
     def fill(self, values: list[Any]) -> None:
         """Treat every missing value seen so far as the k constants an imputer decided on."""

@@ -16,7 +16,8 @@ from likewise.transforms.exact_sums import ExactSums
 from likewise.transforms.kind import Arrays, Field, Fields, FittedKind, Fitter, Floats, Kind
 from likewise.transforms.order_statistics import OrderStatistics, QuantileMethod, fraction_ranks, quantiles
 
-# Values kept a column before buckets are counted instead: 8 MB, so 20 columns stay within 160 MB.
+# Values kept a column before buckets are counted instead: 8 MB, so 20 columns stay within 160 MB. Of streamed
+# rows fewer may be kept: see `fitting`.
 KEPT_VALUES = 1 << 20
 _THREADS = 2
 _ALONE = 100_000  # values that are sorted sooner than threads start
@@ -183,10 +184,10 @@ class NumberFitter(Fitter):
         other._statistics = [s.part() for s in self._statistics]
         return other
 
-    def expect(self, rows: int) -> None:
+    def expect(self, rows: int | None, room: int) -> None:
         """Count from the start where keeping the values would only be given up later."""
         for statistics in self._statistics:
-            statistics.order.expect(rows)
+            statistics.order.expect(rows, room)
 
     def fill(self, values: list[Any]) -> None:
         """Count the missing values of each column as its constant."""

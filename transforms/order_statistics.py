@@ -147,9 +147,10 @@ class OrderStatistics:
         if self._phase == "keep" and self._held > self._capacity:
             self._start_counting()
 
-    def expect(self, rows: int) -> None:
-        """Start counting at once when more values are to come than may be kept."""
-        if rows > self._capacity and self._phase == "keep":
+    def expect(self, rows: int | None, room: int) -> None:
+        """Keep no more than `room` values; start counting at once when more are to come than may be kept."""
+        self._capacity = min(self._capacity, room)
+        if rows is not None and rows > self._capacity and self._phase == "keep":
             self._start_counting()
 
     def add_constant(self, value: float, count: int) -> None:
@@ -187,9 +188,12 @@ class OrderStatistics:
             self._closed = True
             return False
         buckets = self._under()
+        constant = keys_of(np.array([self._constant[0]]))
         if self._constant[1]:
-            buckets.add(keys_of(np.array([self._constant[0]])), self._constant[1])
+            buckets.add(constant, self._constant[1])
         self._buckets, inside = buckets.holding(self._wanted(self.count))
+        if len(self._buckets.inside(constant)[1]):
+            inside -= self._constant[1]  # which is known, so nothing of it will be kept
         self._held = 0
         # At 63 bits a prefix holds two neighbouring numbers: what is left is few distinct values.
         if inside <= self._capacity or self._buckets.prefix_bits == 63:

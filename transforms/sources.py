@@ -16,6 +16,7 @@ from likewise.transforms.frames import is_pandas, table_of_frame
 
 # Small batches are joined up to this many rows, large ones are cut: one array call serves many rows.
 BLOCK_ROWS = 32_768
+_READ_AHEAD_BYTES = 1 << 16  # of every column of a file
 
 
 class Batches(Protocol):
@@ -29,6 +30,10 @@ class Batches(Protocol):
     def rows(self) -> int | None:
         """How many rows there are, when that is known."""
 
+    @property
+    def is_streamed(self) -> bool:
+        """Whether rows come from outside, a batch at a time, so that memory must not grow with them."""
+
     def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Read all batches anew; at least these columns."""
 
@@ -37,6 +42,8 @@ class Batches(Protocol):
 
 
 class _InMemory:
+    is_streamed = False
+
     def __init__(self, table: pa.Table) -> None:
         self._table = table
         self.schema = table.schema
@@ -50,6 +57,8 @@ class _InMemory:
 
 
 class _Dataset:
+    is_streamed = True
+
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
         self.schema = dataset.schema
@@ -83,13 +92,19 @@ def _batches_of_file(fragment: Any, columns: Sequence[str]) -> Iterator[pa.Recor
     import pyarrow.parquet  # 0.2 s and pandas, which only who reads Parquet shall pay
 
     with fragment.filesystem.open_input_file(fragment.path) as opened:
-        file = pyarrow.parquet.ParquetFile(opened, pre_buffer=False)
+        # Pages in memory, not whole column chunks; text as the dictionary it was written with, not spelled out.
+        texts = [f.name for f in fragment.physical_schema if f.name in columns and pa.types.is_string(f.type)]
+        file = pyarrow.parquet.ParquetFile(
+            opened, pre_buffer=False, buffer_size=_READ_AHEAD_BYTES, read_dictionary=texts
+        )
         groups = [group.id for group in fragment.row_groups]
         yield from file.iter_batches(BLOCK_ROWS, row_groups=groups, columns=list(columns))
 
 
 class _Listed:
     """Batches of a list, each of its own schema: one chunk's integers are floats in the next, where nulls came."""
+
+    is_streamed = False
 
     def __init__(self, batches: Sequence[pa.RecordBatch]) -> None:
         self._batches = batches
@@ -106,6 +121,8 @@ class _Listed:
 
 class _OneShot:
     """A stream that is written to temporary Arrow files while it is first read, if it will be read again."""
+
+    is_streamed = True
 
     def __init__(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema, *, again: bool) -> None:
         self._batches: Iterator[pa.RecordBatch] | None = batches

@@ -16,7 +16,7 @@ from likewise.transforms.bounds import Bounds
 from likewise.transforms.columns import InputSpec, columns_from_arrow, schema_of
 from likewise.transforms.errors import ColumnMissingError, ColumnTypeError, OutputMissingError, SettingError
 from likewise.transforms.fitted_transform import FittedTransform
-from likewise.transforms.fitting import TransformFitter
+from likewise.transforms.fitting import ToCome, TransformFitter
 from likewise.transforms.golden import DATA_ROWS
 from likewise.transforms.kept import Kept
 from likewise.transforms.logical_types import READABLE, LogicalType, is_text_type
@@ -211,12 +211,16 @@ class Transform:
             expected = told if pa.types.is_null(schema.field(name).type) else READABLE
             raise ColumnTypeError(name, expected, f"Arrow type {error}") from None
 
-    def fitter(self, inputs: Sequence[InputSpec], rows: int | None = None) -> TransformFitter:
+    def fitter(
+        self, inputs: Sequence[InputSpec], rows: int | None = None, *, is_streamed: bool = False
+    ) -> TransformFitter:
         """Return a mergeable fitter, to spread a fit over processes or machines; see `finish`.
 
-        `rows` says how many rows are to come, if known; speed and memory depend on it, results do not.
+        `rows` says how many rows are to come, if known, `is_streamed` that they are not in memory anyway;
+        speed and memory depend on it, results do not.
         """
-        return TransformFitter(self.outputs, inputs, DATA_ROWS if self.golden == "rows" else 0, rows)
+        to_come = ToCome.streamed(rows, inputs) if is_streamed else ToCome(rows)
+        return TransformFitter(self.outputs, inputs, DATA_ROWS if self.golden == "rows" else 0, to_come)
 
     def fit(
         self,
@@ -234,19 +238,20 @@ class Transform:
             A pyarrow Table, dataset, RecordBatchReader, an iterable of batches, or a pandas or polars
             frame. What can be read only once is spilled to a temporary file for further passes.
         progress
-            Called with (rows read so far over all passes, rows of one pass or None when not known).
+            Called with (rows read so far, rows of the passes begun or None when not known). How many passes
+            it takes shows as it runs; `provenance["passes"]` says it in the end.
         provenance
             Plain JSON to record beside what the fit notes itself.
         threads
             How many threads share the work.
         """
         source = batches_of(data, self.columns)
-        fitter = self.fitter(self.inputs(source.schema), source.rows)
-        read = _Reading(source, self.columns, progress)
+        fitter = self.fitter(self.inputs(source.schema), source.rows, is_streamed=source.is_streamed)
+        read = _Reading(source, progress)
         with closing(source):
-            _one_pass(fitter, read.batches(), threads)
+            _one_pass(fitter, read.batches(fitter.columns()), threads)
             while fitter.end_pass():
-                _one_pass(fitter, read.batches(), threads)
+                _one_pass(fitter, read.batches(fitter.columns()), threads)
         return self.finish(fitter, provenance)
 
     def _noted(self) -> dict[str, Any]:
@@ -318,21 +323,24 @@ def _require_outputs(name: object, outputs: object) -> None:
 class _Reading:
     """Reads the source once a pass and reports progress."""
 
-    def __init__(self, source: Batches, columns: Sequence[str], progress: Progress | None) -> None:
-        self._source, self._columns, self._progress = source, columns, progress
-        self._done = 0
+    def __init__(self, source: Batches, progress: Progress | None) -> None:
+        self._source, self._progress = source, progress
+        self._done, self._passes = 0, 0
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        for batch in blocks(self._source.read(self._columns)):
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        self._passes += 1
+        total = None if self._source.rows is None else self._source.rows * self._passes
+        for batch in blocks(self._source.read(columns)):
             yield batch
             self._done += batch.num_rows
             if self._progress is not None:
-                self._progress(self._done, self._source.rows)
+                self._progress(self._done, total)
 
 
 def _one_pass(fitter: TransformFitter, batches: Iterator[pa.RecordBatch], threads: int) -> None:
     """Feed a pass to parts on threads and merge them; exact statistics make the split invisible."""
-    schema = schema_of(fitter.inputs)
+    needed = set(fitter.columns())
+    schema = schema_of(spec for spec in fitter.inputs if spec.name in needed)
     lock = threading.Lock()
 
     def work(part: TransformFitter) -> None:
