@@ -1,11 +1,13 @@
 """What an answer says of its rows: each stored view's status, and which values are null."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from likewise.serving.online import PRESENT, STATUS_NAMES, FeatureRows, StoredRows
 from likewise.serving.plan import FeaturePlan
+from likewise.stores.packed_answer import ReadAnswer
 
 _PRESENT_BYTE = bytes([PRESENT])
 
@@ -28,6 +30,8 @@ class RowNotes:
         return {"statuses": statuses, "nulls": self._nulls(rows)}
 
     def _nulls(self, rows: FeatureRows) -> dict[str, list[int]]:
+        if rows.served_from is not None and _is_complete(rows.answer):  # nearly always
+            return {}
         missing = self._missing_of_one(rows) if rows.n == 1 else self._missing_of_many(rows)
         found = {name: _among_present(mask, rows.stored.get(self._views[name])) for name, mask in missing.items()}
         return {name: places for name, places in found.items() if places}
@@ -49,6 +53,10 @@ class RowNotes:
             if mask.any():
                 masks[name] = mask
         return masks
+
+
+def _is_complete(answer: Sequence[StoredRows]) -> bool:
+    return isinstance(answer, ReadAnswer) and all(block.is_complete() for block in answer.blocks)
 
 
 def _status_names(stored: StoredRows) -> Any:

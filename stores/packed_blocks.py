@@ -57,6 +57,14 @@ class Block:
     values: Any
     missing: Bits | None
 
+    def is_complete(self) -> bool:
+        """Return whether no value is missing."""
+        if self.type in FLOATS:
+            return not np.count_nonzero(np.isnan(self.values))
+        if self.type in FIXED:
+            return self.missing is None
+        return not any(None in cells for cells in self.values)
+
 
 def groups_of(types: Iterable[FieldType]) -> tuple[Group, ...]:
     """Return features by declared type, in the order in which types first occur."""
