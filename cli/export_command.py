@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +15,7 @@ from rich.table import Table
 from likewise.cli.progress import StepLog, terminal
 from likewise.cli.registry_access import open_registry
 from likewise.models.exports.errors import ModelNotExportableError
-from likewise.models.exports.keras_export import KerasExport, ReleaseModel, export_keras
+from likewise.models.exports.keras_export import PREDICTION_BOUND, KerasExport, ReleaseModel, export_keras
 from likewise.models.exports.proof import BOUND, Measured
 from likewise.models.exports.tables import check_exportable
 from likewise.transforms import FittedTransform
@@ -144,7 +144,7 @@ def _to_sql(source: Source, output: Path, table: str, keep: tuple[str, ...], *, 
 def _to_keras(source: Source, output: Path, *, as_json: bool) -> None:
     if as_json:
         done = export_keras(source.fitted, output, source.model)
-        _print_json(source, output, done.measured, {"prediction_difference": done.prediction_difference})
+        _print_json(source, output, done.measured, {"prediction": done.prediction and asdict(done.prediction)})
         return
     steps = StepLog()
     with steps.step("export to Keras") as step:
@@ -172,8 +172,9 @@ def _print_measured(measured: Sequence[Measured]) -> None:
 
 
 def _print_prediction(done: KerasExport) -> None:
-    if done.prediction_difference is not None:
-        terminal().print(f"Predictions differ from the release's by at most {done.prediction_difference:.2g}.")
+    if done.prediction is not None:
+        seen = f"{done.prediction.largest_absolute:.2g} over {done.prediction.rows:,} rows"
+        terminal().print(f"Predictions differ from the release's by at most {seen} (bound {PREDICTION_BOUND:g}).")
 
 
 def _print_json(source: Source, output: Path, measured: Sequence[Measured], facts: dict[str, Any]) -> None:

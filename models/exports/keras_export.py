@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,14 @@ class ReleaseModel:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredPrediction:
+    """How far predictions were seen from the release's, over rows whose tensors are all finite."""
+
+    rows: int
+    largest_absolute: float
+
+
+@dataclass(frozen=True, slots=True)
 class KerasExport:
     """What was written, and what was measured of it.
 
@@ -63,13 +71,13 @@ class KerasExport:
         The folder.
     measured
         Of each output of the transform.
-    prediction_difference
-        The largest difference from the release's own predictions; None without a model.
+    prediction
+        Of the release's own predictions; None without a model.
     """
 
     path: Path
     measured: tuple[Measured, ...]
-    prediction_difference: float | None
+    prediction: MeasuredPrediction | None
 
 
 def export_keras(fitted: FittedTransform, path: Path, model: ReleaseModel | None = None) -> KerasExport:
@@ -99,17 +107,17 @@ def export_keras(fitted: FittedTransform, path: Path, model: ReleaseModel | None
         signatures = _reloaded(draft)
         measured = prove("Keras", fitted.outputs, proof, _run(signatures[TENSORS], inputs))
         of_file = _run(_loaded_file(draft), inputs)
-        difference = None
+        predicted = None
         if model is None:
             prove("Keras (model.keras)", fitted.outputs, proof, of_file)
         else:
             output = ModelMetadata.from_json(model.files.metadata).output
             wanted = load_predictor(model.files).predict(proof.expected)
             got = [_run(signatures[PREDICTION], inputs)[output], of_file[output]]
-            difference = max(_prediction_difference(wanted, each, proof) for each in got)
-        facts = _facts(fitted, fed, measured, difference, model)
+            predicted = max((_measured(wanted, each, proof) for each in got), key=lambda one: one.largest_absolute)
+        facts = _facts(fitted, fed, measured) | _model_facts(model, predicted)
         (draft / FACTS_FILE).write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
-    return KerasExport(path, measured, difference)
+    return KerasExport(path, measured, predicted)
 
 
 def _composed(fitted: FittedTransform, model: ReleaseModel) -> Any:
@@ -150,28 +158,21 @@ def _run(function: Any, inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
     return {k: np.asarray(v) for k, v in function(**{k: tensorflow.constant(v) for k, v in inputs.items()}).items()}
 
 
-def _prediction_difference(wanted: npt.NDArray[Any], got: npt.NDArray[Any], proof: ProofRows) -> float:
-    """Return the largest difference of predictions, over rows whose tensors are all finite numbers."""
+def _measured(wanted: npt.NDArray[Any], got: npt.NDArray[Any], proof: ProofRows) -> MeasuredPrediction:
     finite = np.ones(proof.rows, np.bool_)
     for tensor in proof.expected.values():
         finite &= np.isfinite(tensor.reshape(proof.rows, -1)).all(axis=1)
     difference = np.abs(wanted.astype(np.float64) - got.reshape(-1).astype(np.float64))[finite]
-    largest = float(difference.max(initial=0.0))
+    rows, largest = int(finite.sum()), float(difference.max(initial=0.0))
     if not largest <= PREDICTION_BOUND:
-        finding = f"predictions differ by up to {largest:.3g} over {int(finite.sum())} rows, bound {PREDICTION_BOUND:g}"
+        finding = f"predictions differ by up to {largest:.3g} over {rows} rows, bound {PREDICTION_BOUND:g}"
         raise ExportBoundError("Keras", [finding])
-    return largest
+    return MeasuredPrediction(rows, largest)
 
 
-def _facts(
-    fitted: FittedTransform,
-    fed: tuple[FedInput, ...],
-    measured: tuple[Measured, ...],
-    difference: float | None,
-    model: ReleaseModel | None,
-) -> dict[str, Any]:
+def _facts(fitted: FittedTransform, fed: tuple[FedInput, ...], measured: tuple[Measured, ...]) -> dict[str, Any]:
     """Return what stands beside the model: how it is fed, what it gives, and what was measured."""
-    facts: dict[str, Any] = {
+    return {
         "format": FORMAT,
         "transform": {"name": fitted.name, "digest": fitted.digest, "feature_service": fitted.feature_service},
         "inputs": [one.describe() for one in fed],
@@ -184,12 +185,14 @@ def _facts(
         "bound": {"relative": BOUND, "codes": "equal"},
         "measured": [one.to_json() for one in measured],
         "versions": {name: version(name) for name in ("keras", "tensorflow-cpu", "numpy")},
-        "signatures": {TENSORS: "the transform's tensors"},
     }
-    if model is None:
-        facts["signatures"][PREDICTION] = "the transform's tensors"
-        return facts
-    facts["signatures"][PREDICTION] = "the release's prediction"
-    facts["release"] = model.reference
-    facts["prediction"] = {"bound": PREDICTION_BOUND, "largest_difference": difference}
+
+
+def _model_facts(model: ReleaseModel | None, predicted: MeasuredPrediction | None) -> dict[str, Any]:
+    """Return what the signatures give, and of a release's model what was measured."""
+    by_default = "the transform's tensors" if model is None else "the release's prediction"
+    facts: dict[str, Any] = {"signatures": {PREDICTION: by_default, TENSORS: "the transform's tensors"}}
+    if model is not None and predicted is not None:
+        facts["release"] = model.reference
+        facts["prediction"] = {"bound": PREDICTION_BOUND, "measured": asdict(predicted)}
     return facts

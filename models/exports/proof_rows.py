@@ -1,7 +1,8 @@
 """Rows on which an export is proved: golden ones, and random ones made to find what a target does otherwise.
 
 Random values come from the fitted state (categories, edges, bounds and the floats beside them), from the golden
-rows and from what breaks naive code: missing, unseen, infinite, huge, tiny, empty. The artifact's digest is the
+rows and from what breaks naive code: missing, unseen, infinite, huge, tiny, empty; half of the rows hold nothing
+infinite or huge, so that whole rows give finite tensors. The artifact's digest is the
 seed, so the same artifact is proved on the same rows everywhere.
 """
 
@@ -25,6 +26,7 @@ RANDOM_ROWS = 2000
 # Of each column's fitted state at most so many values are drawn from.
 _MOST_OF_STATE = 4096
 _LONGEST_LIST = 7
+_HUGE = 1e100
 _TEXTS = ("", " ", "0", "nan", "NULL", "it's", 'a "b"', "\\N", "a|b", "\n", "unseen \N{SNOWMAN}", "x" * 300, "[UNK]")
 _YEAR_TICKS = 31_556_952_000_000
 
@@ -148,7 +150,8 @@ class _Pool:
 
     def __init__(self, logical: LogicalType, known: Sequence[Any], rng: np.random.Generator) -> None:
         self._logical, self._rng = logical, rng
-        self._known = [value for value in known if self._fits(value)]
+        # Golden rows hold odd values too; those stay in the half that is meant for them.
+        self._known = [v for v in known if self._fits(v) and not (isinstance(v, float) and abs(v) >= _HUGE)]
         self._odd = [value for value in odd_values(logical) if value is not None]
         sizes = [abs(v) for v in self._known if isinstance(v, float) and 0 < abs(v) < np.inf]
         self._scale = float(np.median(sizes)) if sizes else 1.0
@@ -160,20 +163,27 @@ class _Pool:
         return isinstance(value, expected.get(self._logical, (int, float)))
 
     def values(self, count: int) -> list[Any]:
-        """Return values: an eighth missing, the rest known, odd or new in equal parts."""
-        return [self._value(part) for part in self._rng.integers(0, 8, count).tolist()]
+        """Return values: an eighth missing, the rest known or new, and in the first half odd ones."""
+        return [self._value(part, odd=at < count / 2) for at, part in enumerate(self._parts(count))]
 
     def lists(self, count: int) -> list[Any]:
-        """Return lists of up to seven values, an eighth of them missing."""
+        """Return lists of up to seven values, an eighth of them missing; odd values in the first half only."""
         lengths = self._rng.integers(-1, _LONGEST_LIST + 1, count).tolist()
-        return [None if length < 0 else self.values(length) for length in lengths]
+        return [
+            None if length < 0 else [self._value(part, odd=at < count / 2) for part in self._parts(length)]
+            for at, length in enumerate(lengths)
+        ]
 
-    def _value(self, part: int) -> Any:
+    def _parts(self, count: int) -> list[int]:
+        parts: list[int] = self._rng.integers(0, 8, count).tolist()
+        return parts
+
+    def _value(self, part: int, *, odd: bool) -> Any:
         if part == 0:
             return None
         if part <= 3 and self._known:
             return self._near(self._known[int(self._rng.integers(len(self._known)))], exactly=part < 3)
-        if part <= 5 and self._odd:
+        if part <= 5 and odd and self._odd:
             return self._odd[int(self._rng.integers(len(self._odd)))]
         return self._new()
 

@@ -173,4 +173,4 @@ def test_a_transform_is_exported_to_keras(likewise: Likewise, tmp_path: Path) ->
     for word in ("tf.saved_model.load", "raw columns to tensors", "dense"):
         assert word in done.printed.replace("\n", "")
     again = likewise("export", "transform:flight_delay:1", "--to", "keras", "--output", place, "--json")
-    assert json.loads(again.printed)["prediction_difference"] is None
+    assert json.loads(again.printed)["prediction"] is None
