@@ -8,7 +8,7 @@ ARGS ?=
 COMPILE := uv pip compile --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check format prove bench lock clean
+.PHONY: help setup demo serve test check format spark prove bench lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -44,6 +44,10 @@ check: $(READY) ## What a commit must pass: format, lint, layers, types, fast te
 format: $(READY) ## Format and mend what the linter can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+spark: $(READY) ## Feast's Spark store and engine under test (installs pyspark; needs a Java)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-spark.lock
+	@$(BIN)/python -m pytest -q tests/feature_repo/test_spark_profile.py tests/stores/test_spark_files.py tests/training/test_spark_fit.py $(ARGS)
 
 prove: $(READY) ## The heavy evidence: soak, fuzz, kill tests, large data (up to an hour)
 	@$(BIN)/python -m pytest -q -m prove $(ARGS)
