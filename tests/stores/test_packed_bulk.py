@@ -110,31 +110,35 @@ def test_redis_goes_away_in_the_middle(tmp_path: Path, restarts: bool) -> None:
     """
     home, rows = tmp_path / "redis", 60_000
     server = attach(home)
-    store, config = store_at(), config_of(f"embedded:{home}")
-    store.write_arrow(config, VIEW.feast(), batches(10_000))
-    sent = threading.Event()
+    try:
+        store, config = store_at(), config_of(f"embedded:{home}")
+        store.write_arrow(config, VIEW.feast(), batches(10_000))
+        sent = threading.Event()
 
-    def restart() -> None:
-        sent.wait(30)
-        os.kill(server.pid, signal.SIGKILL)
-        if restarts:
-            attach(home)
+        def restart() -> None:
+            sent.wait(30)
+            os.kill(server.pid, signal.SIGKILL)
+            if restarts:
+                attach(home)
 
-    killing = threading.Thread(target=restart)
-    killing.start()
-    # Under load the server may come back later than a write waits: an error then is right too.
-    ends = (
-        contextlib.suppress(RedisUnreachableError) if restarts else pytest.raises(RedisUnreachableError, match="again")
-    )
-    with ends:
-        store.write_arrow(config, VIEW.feast(), batches(rows), lambda _: sent.set())
-    killing.join()
-    attach(home)
-    check(home, rows, complete=False)
-    store_at().write_arrow(config, VIEW.feast(), batches(rows))
-    check(home, rows, complete=True)
-    store.link(config).close()
-    stop(home)
+        killing = threading.Thread(target=restart)
+        killing.start()
+        # Under load the server may come back later than a write waits: an error then is right too.
+        ends = (
+            contextlib.suppress(RedisUnreachableError)
+            if restarts
+            else pytest.raises(RedisUnreachableError, match="again")
+        )
+        with ends:
+            store.write_arrow(config, VIEW.feast(), batches(rows), lambda _: sent.set())
+        killing.join()
+        attach(home)
+        check(home, rows, complete=False)
+        store_at().write_arrow(config, VIEW.feast(), batches(rows))
+        check(home, rows, complete=True)
+        store.link(config).close()
+    finally:
+        stop(home)
 
 
 def check(home: Path, rows: int, complete: bool) -> None:

@@ -257,21 +257,23 @@ def test_a_restart_in_the_middle_loses_no_row_and_leaves_none_half(tmp_path: Pat
         os.kill(server.pid, signal.SIGKILL)
         attach(home)
 
-    restarting = threading.Timer(0.01, restart)
-    restarting.start()
-    for at in range(0, len(rows), 100):
-        try:
-            store.online_write_batch(config, view.feast(), rows[at : at + 100], None)
-        except RedisUnreachableError:
-            restarting.join()
-            store.online_write_batch(config, view.feast(), rows[at : at + 100], None)
-    restarting.join()
-    # What Redis acknowledged in the last second before the kill may be lost (appendfsync everysec): write again.
-    store.online_write_batch(config, view.feast(), rows, None)
-    found = store.online_read(config, view.feast(), [entity(uid) for uid in range(3000)], ["x"])
-    assert numbers(found) == [float(uid) for uid in range(3000)]
-    asyncio.run(store.close())
-    stop(home)
+    try:
+        restarting = threading.Timer(0.01, restart)
+        restarting.start()
+        for at in range(0, len(rows), 100):
+            try:
+                store.online_write_batch(config, view.feast(), rows[at : at + 100], None)
+            except RedisUnreachableError:
+                restarting.join()
+                store.online_write_batch(config, view.feast(), rows[at : at + 100], None)
+        restarting.join()
+        # What Redis acknowledged in the last second before the kill may be lost (appendfsync everysec): write again.
+        store.online_write_batch(config, view.feast(), rows, None)
+        found = store.online_read(config, view.feast(), [entity(uid) for uid in range(3000)], ["x"])
+        assert numbers(found) == [float(uid) for uid in range(3000)]
+    finally:
+        asyncio.run(store.close())
+        stop(home)
 
 
 def test_asyncio_gives_the_same(redis_url: str) -> None:
