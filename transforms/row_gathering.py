@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from likewise.transforms.columns import Column, InputSpec, column_from_arrow, column_from_values, values_of
+from likewise.transforms.errors import ColumnTypeError
 from likewise.transforms.kind import Floats
 from likewise.transforms.logical_types import LogicalType
 from likewise.transforms.plan import Plan
@@ -62,7 +63,10 @@ class RowGathering:
         if self.only_numbers:
             flat = _flat(rows, self.number_names)
             if flat is not None and PLAIN_NUMBERS.issuperset(map(type, flat)):
-                return numbers_from_values("a column", flat).reshape(len(self.numbers), len(rows))
+                try:
+                    return numbers_from_values("a column", flat).reshape(len(self.numbers), len(rows))
+                except ColumnTypeError:
+                    flat = None  # an integer beyond float64: of the columns one by one the error names the right one
         columns = [column_from_values(s.name, values_of(rows, s.name), s.type) for s in self.numbers]
         return np.array([c.values for c in columns], dtype=np.float64).reshape(len(columns), len(rows))
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from likewise.transforms.errors import ColumnMissingError, EmptyFitError, SettingError
+from likewise.transforms.errors import ColumnMissingError, ColumnTypeError, EmptyFitError, SettingError
 from likewise.transforms.frames import is_pandas, table_of_frame
 
 # Small batches are joined up to this many rows, large ones are cut: one array call serves many rows.
@@ -186,7 +186,7 @@ def batches_of(data: Any, columns: Sequence[str], *, again: bool = True) -> Batc
     if isinstance(data, pa.RecordBatchReader):
         return _OneShot(iter(data), data.schema, again=again)
     if is_pandas(data):
-        return _InMemory(table_of_frame(data, columns))
+        return _InMemory(_table_of_frame(data, columns))
     if hasattr(data, "__arrow_c_stream__"):  # polars and other frames
         return _InMemory(pa.table(data))
     if isinstance(data, Iterable) and not isinstance(data, (str, bytes, dict)):
@@ -194,6 +194,16 @@ def batches_of(data: Any, columns: Sequence[str], *, again: bool = True) -> Batc
     raise SettingError(
         "fit", "data", "a pyarrow Table, dataset, reader or batches, or a pandas or polars frame", type(data)
     )
+
+
+def _table_of_frame(frame: Any, columns: Sequence[str]) -> pa.Table:
+    try:
+        return table_of_frame(frame, columns)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        name = next((n for n in columns if f"column {n} " in str(error)), None)
+        if name is None:
+            raise SettingError("fit", "data", "a frame that Arrow can hold", str(error)) from error
+        raise ColumnTypeError(name, "values of one type", str(error.args[0])) from error
 
 
 def _batches_of_iterable(data: Iterable[Any], *, again: bool) -> Batches:

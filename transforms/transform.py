@@ -14,6 +14,14 @@ import pyarrow as pa
 from likewise.transforms.assembly import Made, assembled
 from likewise.transforms.bounds import Bounds
 from likewise.transforms.columns import InputSpec, columns_from_arrow, schema_of
+from likewise.transforms.declaration_checks import (
+    Keep,
+    logical_types,
+    new_names,
+    require_json,
+    require_kept,
+    require_outputs,
+)
 from likewise.transforms.errors import ColumnMissingError, ColumnTypeError, OutputMissingError, SettingError
 from likewise.transforms.fitted_transform import FittedTransform
 from likewise.transforms.fitting import ToCome, TransformFitter
@@ -25,7 +33,6 @@ from likewise.transforms.sources import Batches, batches_of, blocks
 from likewise.transforms.steps import FittedSteps, Steps
 
 Progress: TypeAlias = Callable[[int, int | None], None]
-Keep: TypeAlias = str | tuple[str, int]
 _FIT_THREADS = 2
 
 
@@ -78,13 +85,13 @@ class Transform:
         folds: str | None = None,
         golden: Literal["rows", "synthetic"] = "rows",
     ) -> None:
-        _require_outputs(name, outputs)
+        require_outputs(name, outputs)
         if golden not in ("rows", "synthetic"):
             raise SettingError(f"Transform {name!r}", "golden", "'rows' or 'synthetic'", golden)
         self.name = name
         self.outputs = MappingProxyType({output: tuple(steps) for output, steps in outputs.items()})
         self.feature_service = feature_service
-        self.types = MappingProxyType({c: LogicalType(t) for c, t in (types or {}).items()})
+        self.types = MappingProxyType(logical_types(name, types or {}, self.columns))
         self.target, self.folds = target, folds
         self.golden = golden
         self.bounds: Bounds | None = None
@@ -125,7 +132,7 @@ class Transform:
             What stays as fitted while the others learn again: names of outputs, or ("dense", 0) for the first
             steps of an output.
         """
-        _require_kept(fitted, keep)
+        require_kept(fitted, keep)
         outputs = {
             name: [_declared(part, kept=name in keep or (name, at) in keep) for at, part in enumerate(parts)]
             for name, parts in fitted.steps.items()
@@ -161,7 +168,8 @@ class Transform:
             if steps is None and output not in self.outputs:
                 raise OutputMissingError(output, list(self.outputs))
         kept = {output: steps for output, steps in changed.items() if steps is not None}
-        names = _new_names(rename or {}, kept)
+        read = list(dict.fromkeys(c for steps in kept.values() for s in steps for c in s.columns))
+        names = new_names(rename or {}, read)
         renamed = {
             output: [Steps([names.get(c, c) for c in s.columns], s.kinds) for s in steps]
             for output, steps in kept.items()
@@ -170,7 +178,7 @@ class Transform:
             name or self.name,
             renamed,
             feature_service=self.feature_service,
-            types={names.get(c, c): logical for c, logical in self.types.items()},
+            types={names.get(c, c): logical for c, logical in self.types.items() if c in read},
             target=self.target,
             folds=self.folds,
             golden=self.golden,
@@ -202,6 +210,8 @@ class Transform:
     def _type_of(self, name: str, schema: pa.Schema) -> LogicalType:
         if name not in schema.names:
             raise ColumnMissingError(name, schema.names)
+        if schema.names.count(name) > 1:
+            raise ColumnTypeError(name, "one column of that name", f"{schema.names.count(name)} of them")
         if name in self.types:
             return self.types[name]
         try:
@@ -245,6 +255,7 @@ class Transform:
         threads
             How many threads share the work.
         """
+        require_json(provenance)
         source = batches_of(data, self.columns)
         fitter = self.fitter(self.inputs(source.schema), source.rows, is_streamed=source.is_streamed)
         read = _Reading(source, progress)
@@ -278,46 +289,9 @@ class Transform:
         return assembled(made, fitter.sample.chosen(), noted)
 
 
-def _require_kept(fitted: FittedTransform, keep: Collection[Keep]) -> None:
-    if isinstance(keep, str):
-        raise SettingError("Transform", "keep", "a list of outputs", keep)
-    for entry in keep:
-        output, at = entry if isinstance(entry, tuple) else (entry, 0)
-        if output not in fitted.steps:
-            raise OutputMissingError(output, list(fitted.steps))
-        if at not in range(len(fitted.steps[output])):
-            count = len(fitted.steps[output])
-            raise SettingError("Transform", f"keep={entry!r}", f"one of the {count} steps of {output!r}", at)
-
-
-def _new_names(rename: Mapping[str, str], outputs: Mapping[str, Sequence[Steps]]) -> Mapping[str, str]:
-    """Return the new names, checked: every old one is read, no new one is that of another column."""
-    columns = list(dict.fromkeys(c for steps in outputs.values() for s in steps for c in s.columns))
-    for old in rename:
-        if old not in columns:
-            raise ColumnMissingError(old, columns)
-    after = [rename.get(c, c) for c in columns]
-    for name in after:
-        if after.count(name) > 1:
-            raise SettingError("Transform", "rename", f"names that no two columns share, as {name!r}", dict(rename))
-    return rename
-
-
 def _declared(steps: FittedSteps, *, kept: bool) -> Steps:
     kinds = [Kept(kind) if kept else kind.kind for kind in steps.kinds]
     return Steps([f.source for f in steps.fields], kinds)
-
-
-def _require_outputs(name: object, outputs: object) -> None:
-    owner = f"Transform {name!r}"
-    if not isinstance(name, str) or not name:
-        raise SettingError("Transform", "name", "a name", name)
-    if not isinstance(outputs, Mapping) or not outputs:
-        raise SettingError(owner, "outputs", "a mapping from output names to lists of Steps", outputs)
-    for output, steps in outputs.items():
-        is_list = isinstance(steps, (list, tuple)) and len(steps) > 0
-        if not is_list or not all(isinstance(s, Steps) for s in steps):
-            raise SettingError(owner, f"outputs[{output!r}]", "a list of one Steps or more", steps)
 
 
 class _Reading:

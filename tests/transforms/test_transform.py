@@ -262,6 +262,18 @@ def test_wrong_arrow_types_are_errors_but_nulls_change_nothing() -> None:
     assert fitted.apply(pd.DataFrame({"col": [float("nan")]}))["o"].tolist() == [[2.0]]
 
 
+def test_columns_that_cannot_be_held_are_named() -> None:
+    """Columns of one name, objects of several types and integers beyond float64 are refused by name."""
+    steps = {"o": [Steps(["col"], [K.OrdinalEncoder()])]}
+    twice = pa.Table.from_arrays([pa.array([1.0]), pa.array([2.0])], names=["col", "col"])
+    with pytest.raises(errors.ColumnTypeError, match="'col': expected one column of that name, got 2"):
+        Transform("t", steps).fit(twice)
+    with pytest.raises(errors.ColumnTypeError, match="'col': expected values of one type"):
+        Transform("t", steps).fit(pd.DataFrame({"col": ["a", 1]}))
+    with pytest.raises(errors.ColumnTypeError, match=r"'col'.*beyond the range of float64"):
+        fit_one([1.0, 2.0]).apply_rows([{"col": 10**400}])
+
+
 def test_policies_of_error_name_column_and_value() -> None:
     """Unseen and missing values under 'error' are refused by column and value."""
     fitted = fit_one(["a", "b"], K.OrdinalEncoder(unseen="error", missing="error"))
@@ -302,6 +314,10 @@ def test_steps_that_do_not_fit_together_are_errors(steps: Any, words: str) -> No
         lambda: Transform("t", {}),
         lambda: Transform("t", {"o": []}),
         lambda: Transform("t", {"o": [Steps(["x"])]}, golden="none"),  # type: ignore[arg-type]
+        lambda: Transform("t", {"o": [Steps(["x"])]}, types={"x": "numbr"}),
+        lambda: Transform("t", {"o": [Steps(["x"])]}, types={"y": "number"}),
+        lambda: Transform("t", {"": [Steps(["x"])]}),
+        lambda: Transform("t", {"o": [Steps(["x"])]}).fit(pa.table({"x": [1.0]}), provenance={"at": object()}),
     ],
 )
 def test_settings_are_checked_at_construction(make: Any) -> None:
@@ -323,6 +339,21 @@ def test_progress_is_reported() -> None:
     seen: list[tuple[int, int | None]] = []
     transform().fit(table(), progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (ROWS, ROWS)
+
+
+def test_progress_counts_every_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over several passes progress goes on counting, towards the rows of the passes begun; a stream's are not known."""
+    monkeypatch.setattr(number_fitter, "KEPT_VALUES", 100)
+    seen: list[tuple[int, int | None]] = []
+    fitted = transform().fit(table(), progress=lambda done, total: seen.append((done, total)), threads=1)
+    passes = fitted.provenance["passes"]
+    assert passes > 1
+    assert seen[-1] == (passes * ROWS, passes * ROWS)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert all(done <= total for done, total in seen if total is not None)
+    unknown: list[int | None] = []
+    transform().fit(iter(table().to_batches()), progress=lambda done, total: unknown.append(total))
+    assert set(unknown) == {None}
 
 
 def test_logical_types_follow_arrow() -> None:
