@@ -45,7 +45,7 @@ class Size:
     views: int = 3
     features: int = 10
     ttl_days: int = 7
-    keys: int = 100_000
+    keys: int = 50_000
 
     def refs(self) -> list[str]:
         """Return every feature of every view."""
@@ -270,7 +270,7 @@ def main() -> None:
     """Run what the arguments ask for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--keys", type=int, default=100_000, help="fewer: more rows a key, hard on Feast's stores")
+    parser.add_argument("--keys", type=int, default=50_000, help="fewer: more rows a key, hard on Feast's stores")
     parser.add_argument("--only", nargs="+", default=[], help="parts of the names of those to compare with")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--ttl-days", type=int, default=7, help="TTL of the views; 0: none, hard on Feast's DuckDB")
