@@ -119,7 +119,7 @@ class _Connection(asyncio.Protocol):
         else:
             self._transport.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's
         """End; a lost connection before its time is an error."""
         if self._missing or self._head or time.perf_counter() < self._tally.until:
             self._tally.errors += 1

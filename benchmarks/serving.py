@@ -1,8 +1,9 @@
-"""Serving, side by side in one run: our endpoints, an empty endpoint of the same server, and `feast serve`.
+"""Serving, side by side in one run: our endpoints, an empty endpoint, raw MGET, and `feast serve`, with their bars.
 
-    python benchmarks/serving.py [--seconds 3] [--workers 1] [--feast]
+    python benchmarks/serving.py [--seconds 3] [--rounds 3] [--workers 1] [--feast]
 
-Closed loop over a few connections; the client runs on the same two cores, so ratios say more than figures.
+Closed loop over eight connections; the client runs on the same two cores, so ratios say more than figures. All
+servers run for the whole time and are asked in turns; each figure is the median of the rounds.
 """
 
 import argparse
@@ -11,22 +12,26 @@ import json
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
+import redis
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from _closed_loop import Load, Measured, measure
-
-from likewise.stores.embedded import attach, stop
+from _serving_bench import BenchProject, Serving, bench_project, machine, serve, serve_feast
 
 CONNECTIONS = 8
+SHAPES = ((1, 50), (1, 250), (100, 50), (100, 250))
 EMPTY = """
 import uvicorn
 async def app(scope, receive, send):
@@ -36,25 +41,99 @@ async def app(scope, receive, send):
     head = [(b"content-type", b"application/json"), (b"content-length", b"2")]
     await send({{"type": "http.response.start", "status": 200, "headers": head}})
     await send({{"type": "http.response.body", "body": b"{{}}"}})
-uvicorn.run(app, port={port}, loop="uvloop", http="httptools", access_log=False, log_level="error", lifespan="off")
-"""
-OURS = """
-from pathlib import Path
-from likewise.serving.run import run
-from likewise.serving.settings import ServingSettings
 if __name__ == "__main__":
-    place = {{"repo": Path({repo!r}), "registry": {url!r}, "port": {port}, "workers": {workers}}}
-    run(ServingSettings(releases=("bench@prod",), **place))
+    quiet = {{"access_log": False, "log_level": "error", "lifespan": "off"}}
+    uvicorn.run("{module}:app", port={port}, workers={workers}, loop="uvloop", http="httptools", **quiet)
 """
-MAKE = """
-import sys
-sys.path.insert(0, {here!r})
-from pathlib import Path
-from _serving_project import make_repository, publish_release
-repository = make_repository(Path({repo!r}), {online!r})
-if {url!r}:
-    publish_release(repository, {url!r})
-"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A ratio that was promised.
+
+    Attributes
+    ----------
+    what, above, below
+        Its name, and the names of the loads whose requests a second are divided.
+    wanted
+        What the ratio must be: at least (or at most) this.
+    """
+
+    what: str
+    above: str
+    below: str
+    wanted: float
+    at_most: bool = False
+
+    def line(self, rates: dict[str, float]) -> str:
+        """Return the ratio beside its bar, as a line."""
+        got = rates[self.above] / rates[self.below]
+        is_met = got <= self.wanted if self.at_most else got >= self.wanted
+        bar = f"{'at most' if self.at_most else 'at least'} {self.wanted:g}"
+        return f"{self.what:<48}{got:>9.2f}   bar {bar:<14}{'met' if is_met else 'NOT MET'}"
+
+
+BARS = (
+    Bar("ours 1 x 50 / empty endpoint", "ours 1 x 50", "empty endpoint", 0.25),
+    Bar("predict / lookup of the same row (60 features)", "predict 1 x 60", "lookup 1 x 60", 0.5),
+    Bar("predict: time of 100 rows / time of one", "predict 1 x 60", "predict 100 x 60", 4.0, at_most=True),
+    Bar("ours / feast serve, 1 x 50", "ours 1 x 50", "feast serve 1 x 50", 12),
+    Bar("ours / feast serve, 1 x 250", "ours 1 x 250", "feast serve 1 x 250", 50),
+    Bar("ours / feast serve, 100 x 250", "ours 100 x 250", "feast serve 100 x 250", 80),
+)
+MEMORY_BAR_MB = 250
+
+
+def feature_loads(name: str, port: int) -> list[Load]:
+    """Return the loads of `/get-online-features`: rows x features."""
+    return [_lookup(f"{name} {rows} x {features}", port, rows, features) for rows, features in SHAPES]
+
+
+def predict_loads(port: int) -> list[Load]:
+    """Return the loads of `/v1/predict`: 60 features, and the bare lookup of the same row."""
+    loads = [_lookup("lookup 1 x 60", port, 1, 60)]
+    for rows in (1, 10, 100):
+        body = json.dumps({"entities": {"user_id": list(range(rows))}}).encode()
+        loads.append(Load(f"predict {rows} x 60", port, "/v1/predict/bench", body))
+    return loads
+
+
+def _lookup(name: str, port: int, rows: int, features: int) -> Load:
+    body = {"feature_service": f"wide_{features}", "entities": {"user_id": list(range(rows))}}
+    return Load(name, port, "/get-online-features", json.dumps(body).encode())
+
+
+def main() -> None:
+    """Run the benchmark and print its tables."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--seconds", type=float, default=3.0, help="of each load in each round")
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--workers", type=int, default=1, help="of every server")
+    options.add_argument("--feast", action="store_true", help="also measure `feast serve` on the stock Redis store")
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        run_in(Path(name), chosen)
+
+
+def run_in(folder: Path, chosen: argparse.Namespace) -> None:
+    """Make the project in a folder, start every server, then measure in turns."""
+    print(machine(), f"{chosen.workers} worker(s), {CONNECTIONS} connections, median of {chosen.rounds}", sep="; ")
+    with bench_project(folder, views=6) as project, contextlib.ExitStack() as servers:
+        loads = [Load("empty endpoint", servers.enter_context(empty(folder, chosen.workers)), "/", b"{}")]
+        ours = servers.enter_context(serve(project, Serving({"workers": chosen.workers})))
+        loads += [*predict_loads(ours.port), *feature_loads("ours", ours.port)]
+        if chosen.feast:
+            loads += feature_loads("feast serve", servers.enter_context(serve_feast(project, chosen.workers)))
+        rounds = [
+            {load.name: measure(load, CONNECTIONS, chosen.seconds) for load in loads} for _ in range(chosen.rounds)
+        ]
+        for load in loads:
+            show([one[load.name] for one in rounds])
+        show_mget(project, chosen.seconds)
+        show_bars({load.name: _rate([one[load.name] for one in rounds]) for load in loads})
+        workers = [worker.memory_info().rss / 1e6 for worker in ours.workers()]
+        show_memory("from registry and repository", max(workers))
+        show_memory("from a release directory", directory_memory(project, folder, loads[1:5]))
 
 
 def free_port() -> int:
@@ -64,136 +143,99 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def python(code: str, folder: Path) -> list[str]:
-    """Return a command that runs code from a file (workers are spawned, so they must find it)."""
-    path = folder / f"run_{abs(hash(code))}.py"
-    path.write_text(code)
-    return [sys.executable, "-W", "ignore", str(path)]
-
-
 @contextlib.contextmanager
-def running(command: list[str], port: int, path: str) -> Iterator[int]:
-    """Run a server until the end of the block, once it answers; yield its process id."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 90
-        while not answers(port, path):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"{command} did not start")
-            time.sleep(0.2)
-        yield process.pid
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+def running(command: list[str], port: int, path: str, folder: Path) -> Iterator[int]:
+    """Run a server in a folder until the end of the block, once it answers; yield its process id."""
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            end = time.monotonic() + 90
+            while not answers(port, path):
+                if process.poll() is not None or time.monotonic() > end:
+                    raise SystemExit(f"{command} did not start")
+                time.sleep(0.2)
+            yield process.pid
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
 
 
 def answers(port: int, path: str) -> bool:
     """Whether a server answers 200."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
+            return bool(answer.status == 200)
+    except OSError:
         return False
 
 
-def feature_loads(name: str, port: int) -> list[Load]:
-    """Return the loads of `/get-online-features`: rows x features."""
-    loads = []
-    for rows, features in ((1, 50), (100, 50), (1, 250), (100, 250)):
-        body = {"feature_service": f"wide_{features}", "entities": {"user_id": list(range(rows))}}
-        loads.append(Load(f"{name} {rows} x {features}", port, "/get-online-features", json.dumps(body).encode()))
-    return loads
+@contextlib.contextmanager
+def empty(folder: Path, workers: int) -> Iterator[int]:
+    """Run an endpoint that does nothing, on the same HTTP server; yield its port."""
+    port = free_port()
+    (folder / "nothing.py").write_text(EMPTY.format(module="nothing", port=port, workers=workers))
+    with running([sys.executable, "-W", "ignore", "nothing.py"], port, "/", folder):
+        yield port
 
 
-def predict_loads(port: int) -> list[Load]:
-    """Return the loads of `/v1/predict`: 60 features, and the bare lookup of the same row."""
-    loads = []
-    for rows in (1, 100):
-        body = json.dumps({"entities": {"user_id": list(range(rows))}}).encode()
-        lookup = json.dumps({"feature_service": "wide_60", "entities": {"user_id": list(range(rows))}}).encode()
-        loads.append(Load(f"lookup {rows} x 60", port, "/get-online-features", lookup))
-        loads.append(Load(f"predict {rows} x 60", port, "/v1/predict/bench", body))
-    return loads
+def directory_memory(project: BenchProject, folder: Path, loads: list[Load]) -> float:
+    """Return what a worker that started from a release directory holds after some load, MB."""
+    target, port = folder / "bench-1", free_port()
+    known = {
+        "LIKEWISE_REPO": str(project.repo),
+        "LIKEWISE_REGISTRY": project.registry,
+        "LIKEWISE_BLOBS": str(project.folder / "blobs"),
+        "BENCH_REDIS": project.redis.url,
+    }
+    likewise = str(Path(sys.executable).with_name("likewise"))
+    command = [likewise, "release-dir", "bench@prod", str(target)]
+    subprocess.run(command, check=True, env={**os.environ, **known}, capture_output=True)
+    # Nothing of the project is named here: the folder is all that the server gets.
+    command = [likewise, "serve", "--release-dir", str(target), "--port", str(port)]
+    with running(command, port, "/health/ready", folder) as pid:
+        for load in loads:
+            measure(Load(load.name, port, load.path, load.body), CONNECTIONS, 1.0)
+        return float(psutil.Process(pid).memory_info().rss / 1e6)
 
 
-def show(measured: Measured) -> None:
-    """Print one line of the table."""
+def show_mget(project: BenchProject, seconds: float) -> None:
+    """Print what Redis itself allows: one client that asks for the rows of 50 features, one call after the other."""
+    with redis.Redis.from_url(project.redis.url) as client:
+        keys = [f"lw1:bench:v{view}:1" for view in range(5)]
+        assert all(client.mget(keys))
+        end, count = time.perf_counter() + seconds, 0
+        while time.perf_counter() < end:
+            client.mget(keys)
+            count += 1
+    print(f"{'raw MGET of 5 rows, one client':<24}{count / seconds:>10.0f}/s")
+
+
+def _rate(rounds: list[Measured]) -> float:
+    return statistics.median(one.requests_per_second for one in rounds)
+
+
+def show(rounds: list[Measured]) -> None:
+    """Print the medians of one load."""
     print(
-        f"{measured.name:<24}{measured.requests_per_second:>10.0f}/s  p50 {measured.p50_ms:7.3f} ms"
-        f"  p99 {measured.p99_ms:7.3f} ms  errors {measured.errors}",
+        f"{rounds[0].name:<24}{_rate(rounds):>10.0f}/s"
+        f"  p50 {statistics.median(one.p50_ms for one in rounds):8.3f} ms"
+        f"  p99 {statistics.median(one.p99_ms for one in rounds):8.3f} ms  errors {sum(one.errors for one in rounds)}",
         flush=True,
     )
 
 
-def memory_mb(pid: int) -> float:
-    """Return the resident memory of a process, MB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+def show_bars(rates: dict[str, float]) -> None:
+    """Print every ratio that could be measured beside its bar."""
+    print()
+    for bar in BARS:
+        if {bar.above, bar.below} <= rates.keys():
+            print(bar.line(rates))
 
 
-def main() -> None:
-    """Run the benchmark and print its table."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seconds", type=float, default=3.0)
-    options.add_argument("--workers", type=int, default=1)
-    options.add_argument("--feast", action="store_true", help="also measure `feast serve` on the stock Redis store")
-    chosen = options.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        run_in(Path(name), chosen)
-
-
-def run_in(folder: Path, chosen: argparse.Namespace) -> None:
-    """Make the project in a folder, then measure everything."""
-    server = attach(folder / "redis")
-    results: dict[str, Measured] = {}
-    try:
-        host = server.url.removeprefix("redis://").partition("/")[0]
-        ours, url = folder / "ours", f"sqlite:///{folder}/likewise.db"
-        online = f"  type: likewise.stores.packed_redis.PackedRedisOnlineStore\n  connection_string: {server.url}"
-        make(folder, ours, online, url)
-        port = free_port()
-        with running(python(EMPTY.format(port=port), folder), port, "/"):
-            keep(results, measure(Load("empty endpoint", port, "/", b"{}"), CONNECTIONS, chosen.seconds))
-        port = free_port()
-        code = OURS.format(repo=str(ours), url=url, port=port, workers=chosen.workers)
-        with running(python(code, folder), port, "/health/ready") as pid:
-            for load in [*predict_loads(port), *feature_loads("ours", port)]:
-                keep(results, measure(load, CONNECTIONS, chosen.seconds))
-            print(f"resident memory of the (first) process: {memory_mb(pid):.0f} MB")
-        if chosen.feast:
-            stock = folder / "stock"
-            make(folder, stock, f"  type: redis\n  connection_string: {host}", "")
-            port = free_port()
-            feast = [str(Path(sys.executable).with_name("feast")), "-c", str(stock), "serve", "-p", str(port)]
-            with running([*feast, "-w", str(chosen.workers), "--no-access-log"], port, "/health"):
-                for load in feature_loads("feast serve", port):
-                    keep(results, measure(load, CONNECTIONS, chosen.seconds))
-        show_ratios(results)
-    finally:
-        stop(folder / "redis")
-
-
-def make(folder: Path, repo: Path, online: str, url: str) -> None:
-    """Make a repository (and a release, when a registry is named) in a process of its own."""
-    code = MAKE.format(here=str(Path(__file__).parent), repo=str(repo), online=online, url=url)
-    subprocess.run(python(code, folder), check=True, stdout=subprocess.DEVNULL)
-
-
-def keep(results: dict[str, Measured], measured: Measured) -> None:
-    """Remember and print a measurement."""
-    results[measured.name] = measured
-    show(measured)
-
-
-def show_ratios(results: dict[str, Measured]) -> None:
-    """Print the ratios that the bar names."""
-    rate = {name: measured.requests_per_second for name, measured in results.items()}
-    print(f"ours 1 x 50 / empty: {rate['ours 1 x 50'] / rate['empty endpoint']:.2f}")
-    print(f"predict / lookup of the same row: {rate['predict 1 x 60'] / rate['lookup 1 x 60']:.2f}")
-    print(f"predict: 100 rows take {rate['predict 1 x 60'] / rate['predict 100 x 60']:.1f} x one row")
-    for shape in ("1 x 50", "100 x 50", "1 x 250", "100 x 250"):
-        if f"feast serve {shape}" in rate:
-            print(f"ours / feast serve, {shape}: {rate[f'ours {shape}'] / rate[f'feast serve {shape}']:.1f}")
+def show_memory(how: str, megabytes: float) -> None:
+    """Print the memory of a worker beside its bar."""
+    what = f"resident memory of a worker, {how}"
+    verdict = "met" if megabytes < MEMORY_BAR_MB else "NOT MET"
+    print(f"{what:<64}{megabytes:>6.0f} MB   bar under {MEMORY_BAR_MB} MB   {verdict}", flush=True)
 
 
 if __name__ == "__main__":
