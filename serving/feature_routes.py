@@ -98,10 +98,10 @@ class FeatureRoutes:
 
 def _asked(body: Body) -> FeatureRequest:
     full_names = member(body, "full_feature_names", bool, False)  # noqa: FBT003
+    references = text_list(body, "features")  # checked also beside a service, which wins
     service = body.get("feature_service")
     if service is not None:
         return FeatureRequest(member(body, "feature_service", str), (), full_names)
-    references = text_list(body, "features")
     if not references:
         raise WrongShapeError("the body", "'feature_service' or 'features'", "neither", "name what to read")
     return FeatureRequest(None, tuple(references), full_names)

@@ -6,7 +6,10 @@ from typing import Any
 
 _COLUMNS = {"type": "object", "additionalProperties": {"type": "array", "items": {}}}
 _TEXT = {"type": "string"}
-_FLAG = {"type": "boolean", "default": False}
+# An optional member may also be null, which means what leaving it out means.
+_FLAG = {"type": ["boolean", "null"], "default": False}
+_OPTIONAL_TEXT = {"type": ["string", "null"]}
+_OPTIONAL_COLUMNS = {**_COLUMNS, "type": ["object", "null"]}
 _PROBLEM = {
     "type": "object",
     "properties": {
@@ -36,12 +39,12 @@ _STATUSES = {
     "504": "The answer was not ready before the deadline.",
 }
 
-PREDICT = {"properties": {"entities": _COLUMNS, "request": _COLUMNS}, "additionalProperties": False}
+PREDICT = {"properties": {"entities": _OPTIONAL_COLUMNS, "request": _OPTIONAL_COLUMNS}, "additionalProperties": False}
 GET_ONLINE_FEATURES = {
     "properties": {
         "entities": _COLUMNS,
-        "feature_service": _TEXT,
-        "features": {"type": "array", "items": _TEXT},
+        "feature_service": _OPTIONAL_TEXT,
+        "features": {"type": ["array", "null"], "items": _TEXT},
         "full_feature_names": _FLAG,
         "include_feature_view_version_metadata": _FLAG,
     },
@@ -51,7 +54,7 @@ PUSH = {
     "properties": {
         "push_source_name": _TEXT,
         "df": _COLUMNS,
-        "to": {"enum": ["online", "offline", "online_and_offline"], "default": "online"},
+        "to": {"enum": ["online", "offline", "online_and_offline", None], "default": "online"},
     },
     "required": ["push_source_name", "df"],
 }
@@ -60,12 +63,12 @@ TF_PREDICT = {
     "properties": {
         "instances": {"type": "array", "items": {"type": "object"}},
         "inputs": _COLUMNS,
-        "signature_name": _TEXT,
+        "signature_name": _OPTIONAL_TEXT,
     }
 }
 INFER = {
     "properties": {
-        "id": _TEXT,
+        "id": {"description": "Given back if it is a text."},
         "inputs": {
             "type": "array",
             "items": {
@@ -79,7 +82,7 @@ INFER = {
                 "required": ["name", "datatype", "shape"],
             },
         },
-        "outputs": {"type": "array", "items": {"type": "object"}},
+        "outputs": {"type": ["array", "null"], "items": {"type": "object"}},
     },
     "required": ["inputs"],
 }
