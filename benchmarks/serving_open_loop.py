@@ -150,7 +150,7 @@ def plot(shape: str, points: Sequence[Point], path: Path) -> None:
         f"/get-online-features, {rows} {'row' if rows == '1' else 'rows'} x {features} features\n{machine()}"
     )
     axes.grid(visible=True, which="both", alpha=0.2)
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=2)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

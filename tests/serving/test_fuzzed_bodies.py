@@ -88,9 +88,7 @@ FLIGHTS = [
         {"carrier": ["UA"], "origin": ["JFK"], "dest": ["SFO"]},
         {"distance": [2.0]},
     ),
-    Right(
-        "/get-online-features", {"feature_service": "flight_delay_v1", "entities": SENT, "full_feature_names": True}
-    ),
+    Right("/get-online-features", {"feature_service": "flight_delay_v1", "entities": SENT, "full_feature_names": True}),
     Right("/get-online-features", {"features": ["carrier_stats:flights"], "entities": {"carrier": ["UA"]}}),
     Right("/push", {"push_source_name": "p", "df": {"carrier": ["UA"], "flights": [1]}, "to": "online"}),
     Right("/write-to-online-store", {"feature_view_name": "carrier_stats", "df": {"carrier": ["UA"], "flights": [1]}}),
