@@ -66,9 +66,6 @@ def count_encoder(kind: FittedCountEncoder, values: Columns) -> Block:
 
 def rare_grouper(kind: FittedRareGrouper, values: Columns) -> Columns:
     """Export the names of the groups; they are never made as text, only looked up by the next step."""
-    for plan in kind.plans:
-        if plan.of_place[UNSEEN] < 0:
-            raise NotImplementedError("`why_not_grouped` says so before")
     return tuple(
         GroupedColumn(column, tuple(vocabulary.values), kind.kind.group)
         for column, vocabulary in zip(values, kind.vocabularies, strict=True)

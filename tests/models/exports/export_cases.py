@@ -77,7 +77,27 @@ CHAINS = [
     KindCase(K.MissingIndicator("all"), (T.TEXT, T.LIST_TIME), (K.OrdinalEncoder(),)),
 ]
 
-EVERY = [*CASES, *POLICIES, *TYPES, *CHAINS]
+# What a fit leaves when there was little to learn: one value, or none at all.
+ONE = {T.NUMBER: (3.5,), T.TEXT: ("only",), T.BYTES: (b"only",)}
+NONE = {T.NUMBER: (None,), T.TEXT: (None,), T.BYTES: (None,), T.TIME: (None,), T.BOOLEAN: (None,)}
+DEGENERATE = [
+    KindCase(K.OrdinalEncoder(), (T.TEXT, T.NUMBER, T.BYTES, T.BOOLEAN), values=NONE),
+    KindCase(K.OneHotEncoder(), (T.TEXT, T.NUMBER, T.TIME), values=NONE),
+    KindCase(K.OneHotEncoder(drop="first"), (T.TEXT, T.NUMBER), values=ONE),
+    KindCase(K.CountEncoder(), (T.TEXT, T.NUMBER), values=NONE),
+    KindCase(K.FeatureCross(missing="category"), (T.TEXT, T.NUMBER), (K.OrdinalEncoder(),), values=NONE),
+    KindCase(K.RareGrouper(), (T.TEXT,), (K.OrdinalEncoder(),), values=NONE),
+    KindCase(K.QuantileTransformer(10, "normal"), (T.NUMBER,), values=ONE),
+    KindCase(K.KBinsDiscretizer(4), (T.NUMBER,), values=ONE),
+    KindCase(K.KBinsDiscretizer(4, encode="onehot"), (T.NUMBER,), values=ONE),
+    KindCase(K.StandardScaler(), (T.NUMBER,), (K.MinMaxScaler(), K.RobustScaler()), values=ONE),
+    KindCase(K.GroupScaler(min_count=1), (T.TEXT, T.NUMBER), values=ONE),
+    KindCase(
+        K.MultiHotEncoder(), (T.LIST_TEXT, T.LIST_NUMBER), values={t: ([],) for t in (T.LIST_TEXT, T.LIST_NUMBER)}
+    ),
+]
+
+EVERY = [*CASES, *POLICIES, *TYPES, *CHAINS, *DEGENERATE]
 
 
 def label(case: KindCase) -> str:
