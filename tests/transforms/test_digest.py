@@ -55,6 +55,14 @@ def test_containers(rows: pa.Table, digest: str) -> None:
     assert transform().fit(frame.sample(frac=1.0, random_state=2)).digest == digest
 
 
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_fitters_fed_few_rows(rows: pa.Table, size: int) -> None:
+    """300 shuffled rows fed one by one, long integers alone in their batch among them, give the digest of the whole."""
+    few = rows.slice(0, 300)
+    fitter = transform().fitter(transform().inputs(few.schema))
+    assert in_passes(fitter, shuffled(few), size).digest == transform().fit(few).digest
+
+
 @pytest.mark.prove
 @pytest.mark.parametrize("size", [1, 7, 1_000])
 def test_fitters_fed_small_batches(rows: pa.Table, digest: str, size: int) -> None:
