@@ -17,7 +17,8 @@ import pyarrow.parquet
 import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
-from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
+from tensorflow_transform.tf_metadata import schema_utils
+from tfx_bsl.tfxio.tf_example_record import TFExampleBeamRecord
 
 FLOATS = [f"x{i:02d}" for i in range(20)]
 STRINGS = [f"s{i:02d}" for i in range(10)]
@@ -63,25 +64,20 @@ def main() -> None:
     frame = pyarrow.parquet.read_table(sys.argv[1]).to_pandas()
     arrays: dict[str, Any] = {name: frame[name].to_numpy("float32") for name in FLOATS}
     arrays |= {name: frame[name].to_numpy(object) for name in STRINGS}
+    # The form in which Beam's workers get rows: a list of one value a row.
+    source = TFExampleBeamRecord(physical_format="inmem", schema=_schema())
     batches = [
         pyarrow.record_batch(
-            {
-                name: pyarrow.array(
-                    [[v] for v in values[at : at + _BATCH].tolist()],
-                    type=pyarrow.list_(pyarrow.float32() if name in FLOATS else pyarrow.binary()),
-                )
-                for name, values in arrays.items()
-            }
+            [pyarrow.array([[v] for v in arrays[f.name][at : at + _BATCH]], f.type) for f in source.ArrowSchema()],
+            schema=source.ArrowSchema(),
         )
         for at in range(0, len(frame), _BATCH)
     ]
-    metadata = dataset_metadata.DatasetMetadata(_schema())
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
         with beam.Pipeline() as pipeline, tft_beam.Context(temp_dir=folder, use_deep_copy_optimization=False):
             rows = pipeline | beam.Create(batches, reshuffle=False)
-            config = tft_beam_config(metadata)
-            function = (rows, config) | tft_beam.AnalyzeDataset(preprocessing)
+            function = (rows, source.TensorAdapterConfig()) | tft_beam.AnalyzeDataset(preprocessing)
             _ = function | tft_beam.WriteTransformFn(folder + "/fitted")
         fit = time.perf_counter() - begin
         layer = tft.TFTransformOutput(folder + "/fitted").transform_features_layer()
@@ -102,15 +98,6 @@ def main() -> None:
             spent.append(time.perf_counter() - begin)
     versions = {"tensorflow": tf.__version__, "tensorflow-transform": tft.__version__, "beam": beam.__version__}
     print(json.dumps({"fit": fit, "apply": batched, "row": sorted(spent)[len(spent) // 2], "versions": versions}))
-
-
-def tft_beam_config(metadata: Any) -> Any:
-    """Return how Arrow batches become tensors."""
-    from tfx_bsl.tfxio import tensor_adapter, tensor_to_arrow  # noqa: F401
-    from tfx_bsl.tfxio.tf_example_record import TFExampleBeamRecord
-
-    io = TFExampleBeamRecord(physical_format="inmem", schema=metadata.schema)
-    return io.TensorAdapterConfig()
 
 
 if __name__ == "__main__":
