@@ -30,8 +30,7 @@ if __name__ == "__main__":
         publish_release(repository, {url!r}, {views}, seed)
 """
 _SERVE = """
-import dataclasses
-from pathlib import Path
+from pathlib import Path, PosixPath
 from likewise.serving.run import run
 from likewise.serving.settings import Limits, ServingSettings
 if __name__ == "__main__":

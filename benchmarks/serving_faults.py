@@ -54,8 +54,8 @@ class Outcome:
     ----------
     by_status
         Answers by status; 0 and -1 are requests without an answer.
-    latest_ms
-        The slowest answer, from its intended time.
+    latest_ms, noise_ms
+        The slowest answer, from its intended time, and the slowest before the fault: what the machine itself adds.
     back_seconds
         From the end of the fault to the last request after it that failed or was slow.
     workers_kept
@@ -70,7 +70,7 @@ class Outcome:
     back_seconds: float
     workers_kept: bool
     memory_grown_mb: float
-    median_ms: float
+    noise_ms: float
 
 
 Fault = Callable[[float], None]
@@ -92,19 +92,20 @@ def outage(name: str, served: Served, plan: Plan, fault: Fault) -> Outcome:
     pace = Pace(plan.rate, BEFORE_SECONDS + plan.outage_seconds + AFTER_SECONDS)
     recorded = measure_open_loop(served.port, BODIES, pace)
     thread.join()
+    calm = recorded.latencies_ms[recorded.due < BEFORE_SECONDS - 1.0]
     return Outcome(
         name=name,
         by_status=recorded.count_by_status(),
         latest_ms=float(recorded.latencies_ms.max()),
-        back_seconds=_back_seconds(recorded, ended[0] - recorded.started),
+        back_seconds=_back_seconds(recorded, ended[0] - recorded.started, float(np.percentile(calm, 99))),
         workers_kept=pids == {worker.pid for worker in served.workers()},
         memory_grown_mb=_memory_mb(served) - before,
-        median_ms=recorded.percentile_ms(50),
+        noise_ms=float(calm.max()),
     )
 
 
-def _back_seconds(recorded: Recorded, ended: float) -> float:
-    late = (recorded.statuses != 200) | (recorded.latencies_ms > FULL_SPEED_MS)
+def _back_seconds(recorded: Recorded, ended: float, calm_ms: float) -> float:
+    late = (recorded.statuses != 200) | (recorded.latencies_ms > max(FULL_SPEED_MS, 2 * calm_ms))
     after = recorded.due[late & (recorded.due >= ended)]
     # A last hiccup of the client's own machine is not the fault's: full speed is 99 % of a second.
     for second in np.arange(ended, recorded.due[-1] - 1.0, 0.05):
@@ -174,10 +175,10 @@ def overload(served: Served, rate: float, seconds: float) -> Outcome:
         name=f"overload {rate:,.0f}/s",
         by_status=recorded.count_by_status(),
         latest_ms=float(recorded.latencies_ms.max()),
-        back_seconds=_back_seconds(calm, 0.0),
+        back_seconds=_back_seconds(calm, 0.0, 0.0),
         workers_kept=pids == {worker.pid for worker in served.workers()},
         memory_grown_mb=memory,
-        median_ms=recorded.percentile_ms(50),
+        noise_ms=0.0,
     )
 
 
@@ -235,7 +236,8 @@ def show(outcome: Outcome, plan: Plan) -> None:
     """Print one line, with the bars."""
     statuses = ", ".join(f"{status}: {count}" for status, count in sorted(outcome.by_status.items()))
     print(
-        f"{outcome.name:<18} latest answer {outcome.latest_ms:7.1f} ms (deadline {plan.deadline_ms:g})"
+        f"{outcome.name:<18} latest answer {outcome.latest_ms:7.1f} ms"
+        f" (deadline {plan.deadline_ms:g}, slowest before {outcome.noise_ms:.1f})"
         f"  full speed after {outcome.back_seconds:5.2f} s (bar {BACK_SECONDS:g})"
         f"  workers kept {outcome.workers_kept}  memory {outcome.memory_grown_mb:+.1f} MB  {statuses}",
         flush=True,
