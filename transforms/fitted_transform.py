@@ -198,7 +198,7 @@ class FittedTransform:
             start = 0
             while group := list(itertools.islice(pieces, _GROUP)):
                 ends = list(itertools.accumulate((piece.num_rows for piece in group), initial=start))
-                for tally in pool.map(run, group, ends):
+                for tally in (pool.map if workers > 1 else map)(run, group, ends):
                     if counters is not None and tally is not None:
                         counters.merge(tally)
                 start = ends[-1]
