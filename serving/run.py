@@ -228,6 +228,9 @@ def _listen(settings: ServingSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Workers share this flag, and `dup` sets it as Python believes it to be: a worker that starts would make the
+    # others wait in `accept`, for the next connection, with all they have under way.
+    listener.settimeout(0)
     try:
         listener.bind((settings.host, settings.port))
     except OSError as error:
