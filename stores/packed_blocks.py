@@ -113,7 +113,9 @@ class _Pick:
     members
         (k,) its features among all of the request.
     fixed
-        (k,) where cells of a fixed type lie; anywhere for features that need more than a look.
+        (p,) where cells of a fixed type lie, of the features that are stored as declared.
+    plain
+        (p,) their lines in the block; None when they are all of it.
     retyped
         Which lines of the block come from fields of another fixed type.
     cells
@@ -123,24 +125,23 @@ class _Pick:
     type: FieldType
     members: Places
     fixed: Places
+    plain: Places | None
     retyped: tuple[tuple[int, _Feature], ...]
     cells: tuple[tuple[int, int] | None, ...]
 
 
 def _pick(layout: JointLayout, group: Group, features: Sequence[_Feature]) -> _Pick:
     fixed = group.type in FIXED
-    places = [_fixed_place(layout, one) for one in features] if fixed else []
+    plain = [at for at, one in enumerate(features) if fixed and one.is_plain]
+    places = [layout.fixed(features[at].view, features[at].place or 0) for at in plain]
     return _Pick(
         type=group.type,
         members=np.array(group.places, np.intp),
         fixed=np.array(places, np.intp),
+        plain=None if len(plain) == len(features) else np.array(plain, np.intp),
         retyped=tuple((at, one) for at, one in enumerate(features) if fixed and one.is_readable and not one.is_plain),
         cells=tuple(None if fixed else _cell_place(layout, one) for one in features),
     )
-
-
-def _fixed_place(layout: JointLayout, feature: _Feature) -> int:
-    return layout.fixed(feature.view, feature.place) if feature.place is not None and feature.is_plain else 0
 
 
 def _cell_place(layout: JointLayout, feature: _Feature) -> tuple[int, int] | None:
@@ -208,6 +209,10 @@ class BlockPicker:
 
     def _fixed_block(self, rows: JointRows, pick: _Pick, missing: Bits | None) -> Block:
         values = _values(pick.type, rows.fixed(pick.type, pick.fixed).T)
+        if pick.plain is not None:
+            whole: npt.NDArray[Any] = np.zeros((len(pick.members), len(rows.words)), _VALUES[pick.type])
+            whole[pick.plain] = values
+            values = whole
         for at, feature in pick.retyped:
             missing = self._convert(rows, feature, values, at, missing)
         if missing is not None:

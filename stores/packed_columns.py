@@ -15,6 +15,8 @@ from likewise.stores.packed_joint import Cell
 from likewise.stores.packed_schema import ARRAYS, BLOBS, NO_TIME, STRING_ARRAYS, TEXTS, FieldType
 from likewise.transforms.columns import EXACT_INTEGER, Column, LogicalType
 
+# From so many rows on, texts are an Arrow array: of fewer, Python's own texts are made and looked up sooner.
+ARROW_ROWS: Final = 32
 _SCALARS: Final = {
     FieldType.DOUBLE: LogicalType.NUMBER,
     FieldType.FLOAT: LogicalType.NUMBER,
@@ -113,6 +115,9 @@ def _list_column(kind: FieldType, cells: Sequence[Cell]) -> Column:
 
 
 def _object_column(kind: FieldType, cells: Sequence[Cell]) -> Column:
+    if kind in TEXTS and len(cells) >= ARROW_ROWS:
+        # The cells are the UTF-8 that Arrow holds, and transforms of many rows look texts up there.
+        return Column(LogicalType.TEXT, pa.array(cells, pa.binary()).view(pa.string()), _mask(cells))
     held = np.empty(len(cells), dtype=object)
     held[:] = [None if cell is None else cell.decode() for cell in cells] if kind in TEXTS else cells
     return Column(LogicalType.TEXT if kind in TEXTS else LogicalType.BYTES, held, _mask(cells))

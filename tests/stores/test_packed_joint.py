@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from likewise.stores.packed_answer import Asked, ReadAnswer, answer
-from likewise.stores.packed_columns import logical_type
+from likewise.stores.packed_columns import ARROW_ROWS, logical_type
 from likewise.stores.packed_encode import RowTimes, encode_rows, fixed_checks, segment_checks
 from likewise.stores.packed_errors import CorruptRowError, UnsupportedTypeError
 from likewise.stores.packed_features import Wanted
@@ -183,3 +183,19 @@ def test_checks_side_by_side_are_the_checks_row_by_row() -> None:
         for row, schema in zip(held, schemas, strict=True)
     ]
     assert found == single == low[0].tolist()
+
+
+def test_many_texts_are_the_same_texts() -> None:
+    """Texts of many rows, which come as an Arrow array, are those of few rows: empty, missing and beyond ASCII."""
+    schema = wide("v", [FieldType.STRING, FieldType.BYTES])
+    texts = ["", None, "é", "a\x00b", "日本"] * 20
+    names = [field.name for field in schema.fields if field.type is FieldType.STRING]
+    rows: list[Stored | None] = [
+        Stored(schema, {} if text is None else {names[0]: Value(string_val=text)}, NOW) for text in texts
+    ]
+    (many,) = read([schema], [rows], [False])
+    assert len(texts) >= ARROW_ROWS > 1
+    assert many.columns[names[0]].objects() == texts
+    assert many.columns[names[0]].is_missing().tolist() == [text is None for text in texts]
+    few = [read([schema], [[row]], [False])[0].columns[names[0]].objects()[0] for row in rows[:5]]
+    assert few == texts[:5]
