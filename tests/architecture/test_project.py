@@ -51,8 +51,10 @@ def test_compose_describes_redis_postgres_and_the_server() -> None:
     ports = [port for service in services.values() for port in service.get("ports", [])]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
-    used = {volume.split(":")[0] for service in services.values() for volume in service.get("volumes", [])}
-    assert used <= set(compose["volumes"])
+    mounts = [volume for service in services.values() for volume in service.get("volumes", [])]
+    files = [mount for mount in mounts if mount.startswith("./")]
+    assert all(mount.endswith(":ro") for mount in files)  # configuration of the repository, only read
+    assert {mount.split(":")[0] for mount in mounts if mount not in files} <= set(compose["volumes"])
 
 
 def test_what_the_repository_writes_lies_on_volumes() -> None:
