@@ -72,11 +72,13 @@ def test_fitters_fed_small_batches(rows: pa.Table, digest: str, size: int) -> No
 
 
 @pytest.mark.prove
-def test_fitters_fed_one_by_one_in_bounded_memory(rows: pa.Table, digest: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With room for 100 values a column, rows fed one by one take more passes and give the digest."""
+def test_fitters_fed_one_by_one_in_bounded_memory(rows: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for 100 values a column, 500 rows fed one by one take more passes and give one digest."""
+    few = rows.slice(0, 500)
+    digest = transform().fit(few).digest
     monkeypatch.setattr(number_fitter, "KEPT_VALUES", 100)
-    fitter = transform().fitter(transform().inputs(rows.schema))
-    fitted = in_passes(fitter, shuffled(rows), 1)
+    fitter = transform().fitter(transform().inputs(few.schema))
+    fitted = in_passes(fitter, shuffled(few), 1)
     assert fitted.digest == digest
     assert fitted.provenance["passes"] > 2
 
