@@ -17,10 +17,10 @@ from likewise.stores.packed_cells import (
     string_items,
     whole_seconds,
 )
-from likewise.stores.packed_features import Wanted
 from likewise.stores.packed_decode import DecodedRows, converted
 from likewise.stores.packed_encode import Bits, Cells
 from likewise.stores.packed_errors import ValueMismatchError
+from likewise.stores.packed_features import Wanted
 from likewise.stores.packed_schema import ARRAYS, BLOBS, FIXED, NO_TIME, STRING_ARRAYS, TEXTS, FieldType
 
 LARGEST_SECONDS: Final = NO_TIME // -MICROSECONDS
