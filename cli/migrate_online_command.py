@@ -152,7 +152,7 @@ def conclusion(action: Action, reports: Sequence[ViewReport], *, reverse: bool) 
         return f"Nothing was written. `likewise migrate-online{way}` copies these rows."
     if action is Action.COPY:
         kept = rows - sum(report.landed for report in reports)
-        newer = f"; {kept:,} met newer ones, which stay" if kept else ""
+        newer = f"; {kept:,} met newer ones or corrections, which stay" if kept else ""
         return f"Copied{newer}. `likewise migrate-online{way} --verify` compares every row."
     bad = sum(report.different + report.missing for report in reports)
     if action is Action.CLEAR:

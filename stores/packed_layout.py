@@ -69,10 +69,14 @@ class PackedLayout:
         return OnlineRequest(self.config.project, (read,), 0).read(self.link)[0].rows()
 
     def write(self, view: FeatureView, rows: Sequence[WriteRow]) -> int:
-        """Write rows; return how many landed (the rest met newer ones)."""
+        """Write rows; return how many landed (the rest met newer ones, or others of the same times).
+
+        Feast's own store skips corrections: of two rows of one event time, the one that is packed is the later.
+        """
         stored = stored_view(self.config, view)
         packed = packed_rows(stored, rows)
-        return self.link.writer.write(self.store.destination(self.config, stored), packed.keys, packed.rows)
+        destination = replace(self.store.destination(self.config, stored), keeps_equal=True)
+        return self.link.writer.write(destination, packed.keys, packed.rows)
 
     def _rows(self, view: FeatureView, entities: list[EntityKey]) -> list[WriteRow]:
         found = zip(entities, self.found(view, entities), strict=True)

@@ -1,12 +1,13 @@
-"""Compare-and-set inside Redis: a row lands unless the stored one is newer by (event time, created time)."""
+"""Compare-and-set inside Redis: a row lands unless the stored one is newer by (event time, created time).
+
+Of equal ones the later written stays; where `keep` is set, the one that is there.
+"""
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
-
-from likewise.stores.packed_schema import RowSchema
 
 ROWS_PER_CALL: Final = 500  # about 1 ms during which Redis serves nobody else
 BYTES_PER_CALL: Final = 1 << 20
@@ -16,36 +17,38 @@ CALLS_PER_TRIP: Final = 8
 # Bytes 9 to 24 of a row are its event and created time.
 _LANDS: Final = """
 local halves, byte = struct.unpack, string.byte
-local function lands(row, old)
+local function lands(row, old, keep)
   if not old or #old < 24 or byte(old) ~= byte(row) then return true end
   local ael, aeh, acl, ach = halves('<I4i4I4i4', row, 9)
   local bel, beh, bcl, bch = halves('<I4i4I4i4', old, 9)
   if aeh ~= beh then return aeh > beh end
   if ael ~= bel then return ael > bel end
   if ach ~= bch then return ach > bch end
-  return acl >= bcl
+  return acl > bcl or (acl == bcl and not keep)
 end
 """
 
-# KEYS: schema hash, row keys. ARGV: seconds to live (0: for ever), fingerprint, schema, rows.
+# KEYS: schema hash, row keys. ARGV: seconds to live (0: for ever), 1 to keep equal rows, fingerprint, schema, rows.
 # The schema goes in with its rows, so that no reader ever meets a row it cannot explain. One MGET and one MSET:
 # a command inside a script costs more than the comparison (1.9 instead of 3.3 us of server time a row, 2026-11).
 # A row that is there already, byte for byte, counts as landed and is not written: a run again costs half, and
-# nothing in the append-only file (1.4 instead of 3.5 us, 2026-11).
+# nothing in the append-only file (1.4 instead of 3.5 us, 2026-11). It may have been written to expire, so PERSIST.
 PUT_MANY: Final = (
     _LANDS
     + """
-local known = redis.call('HGET', KEYS[1], ARGV[2])
-if not known then redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
-elseif known ~= ARGV[3] then return redis.error_reply('SCHEMACLASH two schemas share fingerprint ' .. ARGV[2]) end
-local ttl, rows, keys = tonumber(ARGV[1]), ARGV, {unpack(KEYS, 2)}
+local known = redis.call('HGET', KEYS[1], ARGV[3])
+if not known then redis.call('HSET', KEYS[1], ARGV[3], ARGV[4])
+elseif known ~= ARGV[4] then return redis.error_reply('SCHEMACLASH two schemas share fingerprint ' .. ARGV[3]) end
+local ttl, keep, rows, keys = tonumber(ARGV[1]), ARGV[2] == '1', ARGV, {unpack(KEYS, 2)}
 local stored = redis.call('MGET', unpack(keys))
 local here, winners, written, landed = {}, {}, 0, 0
 for i = 1, #keys do
-  local key, row = keys[i], rows[i + 3]
+  local key, row = keys[i], rows[i + 4]
   local old = here[key] or stored[i]
-  if old == row and ttl == 0 then landed = landed + 1
-  elseif lands(row, old) then
+  if old == row and ttl == 0 then
+    redis.call('PERSIST', key)
+    landed = landed + 1
+  elseif old == row or lands(row, old, keep) then
     here[key] = row
     winners[written + 1], winners[written + 2] = key, row
     written, landed = written + 2, landed + 1
@@ -60,14 +63,16 @@ return landed
 """
 )
 
-# KEYS: row key. ARGV: seconds to live, row. For clusters, where a script may touch one slot only.
+# KEYS: row key. ARGV: seconds to live, 1 to keep an equal row, row.
+# For clusters, where a script may touch one slot only.
 PUT_ONE: Final = (
     _LANDS
     + """
+local ttl, keep, row = tonumber(ARGV[1]), ARGV[2] == '1', ARGV[3]
 -- pcall: what is no string gives way, as it does to MSET.
-if not lands(ARGV[2], redis.pcall('GETRANGE', KEYS[1], 0, 23)) then return 0 end
-local ttl = tonumber(ARGV[1])
-if ttl > 0 then redis.call('SETEX', KEYS[1], ttl, ARGV[2]) else redis.call('SET', KEYS[1], ARGV[2]) end
+local old = redis.pcall('GETRANGE', KEYS[1], 0, keep and -1 or 23)
+if old ~= row and not lands(row, old, keep) then return 0 end
+if ttl > 0 then redis.call('SETEX', KEYS[1], ttl, row) else redis.call('SET', KEYS[1], row) end
 return 1
 """
 )
@@ -101,8 +106,3 @@ def groups(keys: Sequence[bytes], rows: Sequence[bytes]) -> Iterator[list[Chunk]
     pending = chunks(keys, rows)
     while group := list(islice(pending, CALLS_PER_TRIP)):
         yield group
-
-
-def schema_arguments(schema: RowSchema, ttl_seconds: int | None) -> list[bytes | int]:
-    """Return the leading arguments of `PUT_MANY`."""
-    return [ttl_seconds or 0, schema.fingerprint.hex().encode(), schema.canonical]

@@ -10,7 +10,7 @@ from redis.exceptions import NoScriptError
 
 from likewise.stores.packed_clients import AsyncClient, SyncClient
 from likewise.stores.packed_schema import RowSchema
-from likewise.stores.packed_script import PUT_MANY, PUT_ONE, Chunk, digest_of, groups, schema_arguments
+from likewise.stores.packed_script import PUT_MANY, PUT_ONE, Chunk, digest_of, groups
 
 Progress = Callable[[int], Any] | None
 Command = tuple[str | bytes | int, ...]
@@ -28,11 +28,19 @@ class Destination:
         The Redis hash of the project's schemas.
     ttl_seconds
         After how long Redis drops a row that nobody overwrites; None: never.
+    keeps_equal
+        A row of the same event and created time that is there already stays; else the later written does.
     """
 
     schema: RowSchema
     schemas_key: bytes
     ttl_seconds: int | None = None
+    keeps_equal: bool = False
+
+    @property
+    def terms(self) -> tuple[int, int]:
+        """Return the leading arguments of both scripts."""
+        return self.ttl_seconds or 0, int(self.keeps_equal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +54,11 @@ class Put:
     def commands(self, destination: Destination, chunk: Chunk) -> Iterator[Command]:
         """Yield the commands that write a chunk."""
         if self.is_clustered:
-            ttl = destination.ttl_seconds or 0
             for key, row in zip(chunk.keys, chunk.rows, strict=True):
-                yield "EVALSHA", self.digest, 1, key, ttl, row
+                yield "EVALSHA", self.digest, 1, key, *destination.terms, row
             return
-        leading = schema_arguments(destination.schema, destination.ttl_seconds)
         keys = (destination.schemas_key, *chunk.keys)
-        yield "EVALSHA", self.digest, len(keys), *keys, *leading, *chunk.rows
+        yield "EVALSHA", self.digest, len(keys), *keys, *destination.terms, *_schema_entry(destination), *chunk.rows
 
 
 def put_for(client: SyncClient | AsyncClient) -> Put:

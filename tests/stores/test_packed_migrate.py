@@ -114,6 +114,23 @@ def test_newer_rows_stay_and_others_are_told_apart(feasts: RedisOnlineStore, red
     assert not checked.is_complete
 
 
+@pytest.mark.parametrize("settings", [{}, {"key_ttl_seconds": 1000}])
+def test_a_copy_takes_no_correction_back(
+    feasts: RedisOnlineStore, redis_url: str, raw: redis.Redis, settings: dict[str, int]
+) -> None:
+    """Feast's store skips a correction without created time; a copy of what it has leaves the packed one alone."""
+    config, view = config_of(redis_url, mirror_feast_layout=True, **settings), STATS.feast()
+    migration_of(config).copy([view])
+    corrected = [(uid(42), {"x": Value(double_val=9.0)}, NOON, None)]
+    store_at().online_write_batch(config, view, corrected, None)
+    (report,) = migration_of(config).copy([view])
+    assert (report.rows, report.landed) == (5, 4)
+    ((_, values),) = store_at().online_read(config, view, [uid(42)], ["x"])
+    assert values == {"x": Value(double_val=9.0)}
+    (checked,) = migration_of(config).verify([view])
+    assert (checked.equal, checked.different) == (4, 1)
+
+
 def test_the_way_back(feasts: RedisOnlineStore, redis_url: str, raw: redis.Redis) -> None:
     """Packed rows written back are, byte for byte, the hashes that Feast's store wrote."""
     migration_of(config_of(redis_url)).copy(declared())

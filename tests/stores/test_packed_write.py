@@ -9,6 +9,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Bytes
 
 from likewise.stores.packed_rows import PackedRows, packed_rows
+from likewise.stores.packed_script import PUT_ONE
 from likewise.stores.packed_views import stored_view
 from likewise.stores.packed_write import Destination
 from tests.stores.packed_world import NOON, Row, View, config_of, numbers, row, store_at
@@ -51,6 +52,13 @@ def test_a_repeated_row_lives_on(redis_url: str, raw: redis.Redis) -> None:
         raw.expire(b"lw1:exp:stats:0", 10)
 
 
+def test_a_repeated_row_that_was_to_expire_stays_once_rows_do_not(redis_url: str, raw: redis.Redis) -> None:
+    """`key_ttl_seconds` taken away: the same row written again loses its end, though its bytes are there already."""
+    for settings in ({"key_ttl_seconds": 100}, {}):
+        store_at().online_write_batch(config_of(redis_url, **settings), View().feast(), rows_of(0.0)[:1], None)
+    assert raw.ttl(b"lw1:exp:stats:0") == -1
+
+
 def test_a_server_that_forgot_its_scripts_is_taught_again(redis_url: str, raw: redis.Redis) -> None:
     """After SCRIPT FLUSH (or a restart) the next write lands all the same, blocking and on an event loop."""
     store, config, view = store_at(), config_of(redis_url), View().feast()
@@ -66,6 +74,15 @@ def test_a_server_that_forgot_its_scripts_is_taught_again(redis_url: str, raw: r
     asyncio.run(on_a_loop())
     found = numbers(store.online_read(config, view, [row(uid, 0.0)[0] for uid in UIDS], ["x"]))
     assert found == [uid + (2.0 if uid < 700 else 1.0) for uid in UIDS]
+
+
+def test_the_script_of_clusters_keeps_an_equal_row_where_asked(redis_url: str, raw: redis.Redis) -> None:
+    """A row of the same times stays under `keep` and gives way without; the very same row always counts as landed."""
+    packed, _ = sendable(redis_url, [row(1, 1.0), row(1, 2.0)])
+    first, other = packed.rows
+    put = raw.register_script(PUT_ONE)
+    landed = [put(["k"], [0, keep, one]) for keep, one in ((1, first), (1, first), (1, other), (0, other))]
+    assert (landed, raw.get("k")) == ([1, 1, 0, 1], other)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
