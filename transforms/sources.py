@@ -234,7 +234,7 @@ def blocks(batches: Iterable[pa.RecordBatch], most: int = BLOCK_ROWS) -> Iterato
     """Join small batches and cut large ones; results never depend on it, speed does."""
     held: list[pa.RecordBatch] = []
     rows = 0
-    for batch in batches:
+    for batch in map(_widely_indexed, batches):
         if held and held[0].schema != batch.schema:
             yield pa.concat_batches(held)
             held, rows = [], 0
@@ -247,6 +247,18 @@ def blocks(batches: Iterable[pa.RecordBatch], most: int = BLOCK_ROWS) -> Iterato
                 held, rows = [], 0
     if held:
         yield held[0] if len(held) == 1 else pa.concat_batches(held)
+
+
+def _widely_indexed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch whose dictionaries have 32-bit indices: joined, pandas categories outgrow their 8 bits."""
+    narrow = [
+        at for at, f in enumerate(batch.schema) if pa.types.is_dictionary(f.type) and f.type.index_type.bit_width < 32
+    ]
+    for at in narrow:
+        column = batch.column(at)
+        wide = pa.DictionaryArray.from_arrays(column.indices.cast(pa.int32()), column.dictionary)
+        batch = batch.set_column(at, batch.schema.field(at).name, wide)
+    return batch
 
 
 def _is_dataset(data: Any) -> bool:

@@ -140,3 +140,14 @@ def test_a_frame_is_read_not_changed() -> None:
     assert_same_bits(fitted.apply(frame, by_frame), fitted.apply(table, by_table), "frame and table")
     assert list(by_frame) == list(by_table)
     pd.testing.assert_frame_equal(frame, before)
+
+
+def test_categories_of_many_chunks_outgrow_their_small_indices() -> None:
+    """Chunks of pandas categories, each with 8-bit indices of its own, are fitted and applied as plain text is."""
+    chunks = [pd.DataFrame({"x": pd.Categorical([f"{letter}{at}" for at in range(100)])}) for letter in "ab"]
+    plain = pa.table({"x": [text for chunk in chunks for text in chunk["x"]]})
+    transform = Transform("t", {"o": [Steps(["x"], [K.OrdinalEncoder()])]})
+    fitted = transform.fit([pa.table(chunk) for chunk in chunks])
+    assert fitted.digest == transform.fit(plain).digest
+    table = pa.concat_tables([pa.table(chunk) for chunk in chunks])
+    assert_same_bits(fitted.apply(table), fitted.apply(plain), "chunks")
