@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from likewise.transforms.columns import Column
+from likewise.transforms.columns import Column, beyond_floats
 from likewise.transforms.kind import Arrays, Fields, FittedKind, Fitter, Kind, Values
 
 # A category: float or (beyond 2**53) int for numbers and booleans, str, bytes, int microseconds for times.
@@ -72,9 +72,19 @@ def distinct(column: Column) -> tuple[list[Category], npt.NDArray[np.int64]]:
             if value is not None:
                 counted.add(value, 1)
         return list(counted.counts), np.array(list(counted.counts.values()), dtype=np.int64)
-    exact: Any = column.values if column.integers is None else column.integers
-    unique, counts = np.unique(exact[~column.is_missing()], return_counts=True)
-    return unique.tolist(), counts.astype(np.int64)
+    present = ~column.is_missing()
+    if column.integers is None:
+        unique, counts = np.unique(column.values[present], return_counts=True)
+        return unique.tolist(), counts.astype(np.int64)
+    return _distinct_long(column.values, column.integers, present)
+
+
+def _distinct_long(values: Any, integers: Any, present: Any) -> tuple[list[Category], npt.NDArray[np.int64]]:
+    """Return integers beyond 2**53 as such and all other values as floats, whatever is in the batch."""
+    beyond = beyond_floats(integers)
+    unique, counts = np.unique(values[present & ~beyond], return_counts=True)
+    longer, more = np.unique(integers[present & beyond], return_counts=True)
+    return [*unique.tolist(), *longer.tolist()], np.concatenate([counts, more]).astype(np.int64)
 
 
 def _distinct_in_dictionary(values: pa.DictionaryArray) -> tuple[list[Category], npt.NDArray[np.int64]]:

@@ -48,8 +48,9 @@ class Column:
     missing
         (n,) bool, or None when the values say so themselves (numbers) or nothing is missing.
     integers
-        (n,) int64 beside a number column whose source was integer and holds values beyond
-        2**53, so that long identifiers used as categories stay apart; None otherwise.
+        (n,) int64 beside a number column that holds integers beyond 2**53, so that long identifiers used as
+        categories stay apart: a value beyond 2**53 here is the exact one, for all others `values` tells.
+        None where there are none.
     """
 
     type: LogicalType
@@ -93,10 +94,19 @@ class Column:
         if isinstance(self.values, pa.Array):
             return self.values
         if self.type is LogicalType.TIME or self.type.is_numeric:
-            values = self.values if self.integers is None else self.integers
-            exact = pa.array(values, mask=self.is_missing())
+            exact = pa.array(self._whole(), mask=self.is_missing())
             return exact.cast(self.type.to_arrow()) if self.type is not LogicalType.NUMBER else exact
         return pa.array(self.objects(), type=self.type.to_arrow())
+
+    def _whole(self) -> npt.NDArray[Any]:
+        """Return the values as integers where all are, beyond 2**53 exactly; an Arrow array can't hold both."""
+        values: npt.NDArray[Any] = self.values
+        if self.integers is None:
+            return values
+        near = ~beyond_floats(self.integers) & ~np.isnan(values)
+        if bool((values[near] != np.rint(values[near])).any() or (np.abs(values[near]) > EXACT_INTEGER).any()):
+            return values
+        return np.where(near, np.where(near, values, 0.0).astype(np.int64), self.integers)
 
 
 def beyond_floats(integers: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
@@ -198,13 +208,15 @@ def _to_float64(array: pa.Array) -> pa.Array:
 
 
 def _long_integers(array: pa.Array) -> npt.NDArray[np.int64] | None:
-    """Return the exact integers when some lie beyond 2**53; those beyond int64 are floats, as in Python rows."""
+    """Return the exact integers when some lie beyond 2**53; 0 for those beyond int64, which are floats."""
     if array.type.bit_width < 64 or len(array) == array.null_count:
         return None
     extremes = pc.min_max(array)
     low, high = extremes["min"].as_py(), extremes["max"].as_py()
-    if (low >= -EXACT_INTEGER and high <= EXACT_INTEGER) or high >= 2**63:
+    if low >= -EXACT_INTEGER and high <= EXACT_INTEGER:
         return None
+    if high >= 2**63:
+        array = pc.if_else(pc.greater_equal(array, pa.scalar(2**63, pa.uint64())), pa.scalar(0, pa.uint64()), array)
     return np.asarray(array.fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False))
 
 
@@ -280,12 +292,18 @@ def _object_column(logical: LogicalType, values: list[object]) -> Column:
 
 
 def _long_python_integers(numbers: npt.NDArray[np.float64], values: Sequence[object]) -> npt.NDArray[np.int64] | None:
+    """Return the exact integers when some lie beyond 2**53; 0 for fractions, whatever else is in the batch."""
     with np.errstate(invalid="ignore"):
         if not bool((np.abs(numbers) >= EXACT_INTEGER).any()):
             return None
-    whole = [v for v in values if v is not None and not isinstance(v, float)]
-    if not all(isinstance(v, (int, np.integer)) and -(2**63) <= int(v) < 2**63 for v in whole):
-        return None
-    if len(whole) != int(np.count_nonzero(~np.isnan(numbers))):
-        return None
-    return np.array([0 if v is None or v != v else int(v) for v in values], dtype=np.int64)  # type: ignore[call-overload]
+    integers = np.array([_as_int64(value) for value in values], dtype=np.int64)
+    return integers if bool(beyond_floats(integers).any()) else None
+
+
+def _as_int64(value: object) -> int:
+    if isinstance(value, (int, np.integer)):
+        return int(value) if -(2**63) <= int(value) < 2**63 else 0
+    if not isinstance(value, (float, np.floating)):
+        return 0
+    number = float(value)
+    return int(number) if number.is_integer() and abs(number) <= EXACT_INTEGER else 0

@@ -18,7 +18,7 @@ def pack(name: str, logical: LogicalType, values: Sequence[Any]) -> dict[str, np
     """Return the arrays that hold `values`, under names that begin with `name`.
 
     text, bytes: `name` uint8 and `name.offsets` int64 (n + 1,). time: `name` int64.
-    numbers: `name` float64, and `name.exact` int64 when integers beyond 2**53 are among them.
+    numbers: `name` float64, and `name.exact` int64 when integers beyond 2**53 are among them; 0 for what is no integer.
     """
     if logical in (LogicalType.TEXT, LogicalType.BYTES):
         pieces = [v.encode("utf-8", "surrogatepass") if isinstance(v, str) else v for v in values]
@@ -29,8 +29,14 @@ def pack(name: str, logical: LogicalType, values: Sequence[Any]) -> dict[str, np
         return {name: np.array(values, dtype=np.int64)}
     packed: dict[str, npt.NDArray[Any]] = {name: np.array(values, dtype=np.float64)}
     if any(isinstance(v, int) and abs(v) > 2**53 for v in values):
-        packed[f"{name}.exact"] = np.array([int(v) for v in values], dtype=np.int64)
+        packed[f"{name}.exact"] = np.array([_as_int64(v) for v in values], dtype=np.int64)
     return packed
+
+
+def _as_int64(value: Any) -> int:
+    # Floats may stand among integers: halves, infinities, what is beyond int64.
+    is_whole = isinstance(value, int) or value.is_integer()
+    return int(value) if is_whole and -(2**63) <= value < 2**63 else 0
 
 
 def unpack(name: str, logical: LogicalType, arrays: Arrays) -> list[Any]:
@@ -46,13 +52,15 @@ def unpack(name: str, logical: LogicalType, arrays: Arrays) -> list[Any]:
     if logical is LogicalType.TIME:
         times: list[Any] = array_of(arrays, name, np.int64).tolist()
         return times
-    if f"{name}.exact" in arrays:
-        exact: list[Any] = array_of(arrays, f"{name}.exact", np.int64).tolist()
-        return exact
     numbers: list[Any] = array_of(arrays, name, np.float64).tolist()
     if any(v != v for v in numbers):
         raise ArtifactError(f"array {name!r} holds NaN among categories")
-    return numbers
+    if f"{name}.exact" not in arrays:
+        return numbers
+    exact: list[int] = array_of(arrays, f"{name}.exact", np.int64).tolist()
+    if len(exact) != len(numbers):
+        raise ArtifactError(f"array {name!r} and its exact integers differ in length")
+    return [whole if abs(whole) > 2**53 else number for whole, number in zip(exact, numbers, strict=True)]
 
 
 def _strings(name: str, logical: LogicalType, arrays: Arrays) -> list[Any]:

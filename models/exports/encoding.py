@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from likewise.models.exports.errors import ExportNameError, MissingMarkError
 from likewise.transforms import FittedTransform, LogicalType
-from likewise.transforms.columns import Column, InputSpec
+from likewise.transforms.columns import Column, InputSpec, beyond_floats
 from likewise.transforms.list_columns import items_of
 
 # A noncharacter: Unicode reserves it for uses like this one, and JSON can carry it.
@@ -143,9 +143,10 @@ def _scalars(one: FedInput, column: Column) -> npt.NDArray[Any]:
     if one.dtype == "float64":
         return np.asarray(column.values, dtype=np.float64)
     if one.dtype == "int64":
-        held = column.values if column.integers is None else column.integers
         with np.errstate(invalid="ignore"):
-            integers = np.where(missing, 0, held).astype(np.int64)
+            integers = np.where(missing, 0, column.values).astype(np.int64)
+        if column.integers is not None:
+            integers = np.where(beyond_floats(column.integers), column.integers, integers)
         if bool((integers[~missing] == MISSING_INTEGER).any()):
             raise MissingMarkError(one.column, MISSING_INTEGER)
         return np.where(missing, MISSING_INTEGER, integers)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from likewise.transforms.category_counts import CategoryCounts, CategoryFitter, CategoryKind
-from likewise.transforms.columns import Column, column_from_values
+from likewise.transforms.columns import EXACT_INTEGER, Column, column_from_values
 from likewise.transforms.counters import Counters
 from likewise.transforms.errors import AllMissingError, ArtifactError, SettingError, StepError
 from likewise.transforms.kind import (
@@ -29,6 +29,7 @@ from likewise.transforms.kind import (
     require_choice,
     require_finite,
 )
+from likewise.transforms.logical_types import LogicalType
 from likewise.transforms.number_fitter import Needs, NumberFitter, NumberKind, NumberStatistics
 from likewise.transforms.packed_values import array_of, pack, unpack
 from likewise.transforms.policies import indicator_fields
@@ -255,9 +256,15 @@ def _filled(column: Column, value: Any) -> Column:
         if pa.types.is_dictionary(plain.type):
             plain = plain.dictionary_decode()
         return Column(column.type, plain.fill_null(value))
-    held: Any = column.values if column.integers is None else column.integers
-    values: Values = held.copy()
+    values: Values = column.values.copy()
     values[missing] = value
-    if column.integers is not None:
-        return Column(column.type, values.astype(np.float64), None, values)
-    return Column(column.type, values)
+    return Column(column.type, values, None, _filled_integers(column, missing, value))
+
+
+def _filled_integers(column: Column, missing: npt.NDArray[np.bool_], value: Any) -> npt.NDArray[np.int64] | None:
+    """Return the exact integers beside the values; 0 where a float is filled in."""
+    whole = value if isinstance(value, int) and column.type is LogicalType.NUMBER else 0
+    if column.integers is None and abs(whole) <= EXACT_INTEGER:
+        return None
+    integers = np.zeros(len(column), np.int64) if column.integers is None else column.integers
+    return np.where(missing, np.int64(whole), integers)
