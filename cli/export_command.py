@@ -14,16 +14,14 @@ from rich.table import Table
 
 from likewise.cli.progress import StepLog, terminal
 from likewise.cli.registry_access import open_registry
+from likewise.cli.transform_access import open_transform
 from likewise.models.exports.errors import ModelNotExportableError
 from likewise.models.exports.keras_export import PREDICTION_BOUND, KerasExport, ReleaseModel, export_keras
 from likewise.models.exports.proof import BOUND, Measured
 from likewise.models.exports.tables import check_exportable
 from likewise.transforms import FittedTransform
-from likewise.transforms.errors import ArtifactError, LikewiseError
-from likewise.transforms.registry import Registry, Release, parse_reference
-from likewise.transforms.registry.errors import BadReferenceError
-
-_FILE_ENDINGS = (".safetensors", ".likewise", ".bin")
+from likewise.transforms.errors import LikewiseError
+from likewise.transforms.registry import Release
 
 app = typer.Typer(add_completion=False)
 
@@ -75,7 +73,7 @@ def export(
     """
     if to is Format.KERAS:
         _check_no_sql_options(table, keep or ())
-    source = _open(reference, to)
+    source = _source(reference, to)
     check_exportable(source.fitted, to.value)
     if to is Format.SQL:
         name = table or source.fitted.feature_service or source.fitted.name
@@ -90,39 +88,22 @@ def _check_no_sql_options(table: str | None, keep: Sequence[str]) -> None:
             raise OptionError(option, Format.KERAS.value)
 
 
-def _open(text: str, to: Format) -> Source:
-    if Path(text).is_file() or "/" in text or text.endswith(_FILE_ENDINGS):
-        return Source(text, _from_file(text))
-    reference = parse_reference(text)
-    registry = open_registry(create=False)
-    if reference.kind == "transform":
-        version = registry.transform(str(reference))
-        return Source(version.reference, registry.load(version.reference))
-    if reference.kind == "release":
-        release = registry.release(str(reference))
-        fitted = registry.load(f"transform:{release.transform}")
-        model = _model(registry, release) if to is Format.KERAS else None
-        return Source(f"release:{release.name}:{release.version}", fitted, model)
-    raise BadReferenceError(text, "a transform or a release; a model alone has no raw columns")
+def _source(reference: str, to: Format) -> Source:
+    opened = open_transform(reference)
+    if opened.release is None:
+        return Source(opened.name, opened.fitted)
+    model = _model(opened.release) if to is Format.KERAS else None
+    return Source(opened.release.reference, opened.fitted, model)
 
 
-def _from_file(path: str) -> FittedTransform:
-    try:
-        fitted = FittedTransform.load(path)
-    except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror or error}") from error
-    fitted.check_golden()
-    return fitted
-
-
-def _model(registry: Registry, release: Release) -> ReleaseModel | None:
+def _model(release: Release) -> ReleaseModel | None:
     """Return a release's only model; None of one that serves vectors."""
-    name = f"release:{release.name}:{release.version}"
+    name = release.reference
     if not release.nodes:
         return None
     if len(release.nodes) > 1 or release.nodes[0].kind != "model":
         raise ModelNotExportableError(name, f"{len(release.nodes)} nodes of kind {release.nodes[0].kind!r}")
-    return ReleaseModel(name, registry.get_model(release.nodes[0].artifact))
+    return ReleaseModel(name, open_registry(create=False).get_model(release.nodes[0].artifact))
 
 
 def _to_sql(source: Source, output: Path, table: str, keep: tuple[str, ...], *, as_json: bool) -> None:

@@ -36,6 +36,11 @@ class VersionNeededError(LikewiseError):
         super().__init__(f"{name!r} alone names no version: expected one of {listing(self.choices)}.")
 
 
+def names_file(text: str) -> bool:
+    """Return whether a text means a file, not something in the registry."""
+    return Path(text).is_file() or "/" in text or text.endswith(_FILE_ENDINGS)
+
+
 def list_shelves(shelves: Sequence[str], *, as_json: bool) -> None:
     """Print what the registry holds, shelf by shelf; a registry that is not there yet is empty."""
     try:
@@ -58,10 +63,10 @@ def list_shelves(shelves: Sequence[str], *, as_json: bool) -> None:
 
 def show(text: str, *, as_json: bool) -> None:
     """Print a release, a transform, a model, or the file of a transform."""
-    if Path(text).is_file() or "/" in text or text.endswith(_FILE_ENDINGS):
+    if names_file(text):
         _show_file(text, as_json=as_json)
         return
-    _check_version_named(text)
+    check_version_named(text)
     reference = parse_reference(text)
     {"release": _show_release, "transform": _show_transform, "model": _show_model}[reference.kind](
         str(reference), as_json=as_json
@@ -116,7 +121,8 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(_jsonable(value), indent=2, ensure_ascii=False))
 
 
-def _check_version_named(text: str) -> None:
+def check_version_named(text: str) -> None:
+    """Raise VersionNeededError, which tells the versions there are, for the name alone of something published."""
     prefix, colon, name = text.partition(":")
     kind, name = (prefix, name) if colon else ("", text)
     if kind not in ("", "release", "transform") or not name.replace("_", "").replace("-", "").isalnum():

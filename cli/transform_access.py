@@ -1,23 +1,21 @@
 """Opens what a user names: a transform of the registry, that of a release, or a file."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from likewise.cli.registry_access import open_registry
-from likewise.cli.registry_actions import ArtifactFileError
+from likewise.cli.registry_actions import ArtifactFileError, check_version_named, names_file
 from likewise.transforms import FittedTransform
-from likewise.transforms.registry import parse_reference
+from likewise.transforms.registry import Release, parse_reference
 from likewise.transforms.registry.errors import BadReferenceError
-
-FILE_ENDINGS = (".safetensors", ".likewise", ".bin")
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedTransform:
-    """A fitted transform with the name it is known by."""
+    """A fitted transform with the name it is known by, and the release through which it was named, if it was."""
 
     name: str
     fitted: FittedTransform
+    release: Release | None = None
 
 
 def open_transform(text: str) -> OpenedTransform:
@@ -28,10 +26,7 @@ def open_transform(text: str) -> OpenedTransform:
     LikewiseError
         When there is none, it is damaged, or this machine computes otherwise than it recorded.
     """
-    if Path(text).is_file() or "/" in text or text.endswith(FILE_ENDINGS):
-        opened = OpenedTransform(text, _from_file(text))
-    else:
-        opened = _from_registry(text)
+    opened = OpenedTransform(text, _from_file(text)) if names_file(text) else _from_registry(text)
     opened.fitted.check_golden()
     return opened
 
@@ -44,6 +39,7 @@ def _from_file(path: str) -> FittedTransform:
 
 
 def _from_registry(text: str) -> OpenedTransform:
+    check_version_named(text)
     reference, registry = parse_reference(text), open_registry(create=False)
     if reference.kind == "transform":
         version = registry.transform(str(reference))
@@ -51,5 +47,6 @@ def _from_registry(text: str) -> OpenedTransform:
     if reference.kind == "release":
         release = registry.release(str(reference))
         version = registry.transform(f"transform:{release.transform}")
-        return OpenedTransform(f"{version.reference} of {release.reference}", registry.load(version.reference))
-    raise BadReferenceError(text, "a transform or a release")
+        name = f"{version.reference} of {release.reference}"
+        return OpenedTransform(name, registry.load(version.reference), release)
+    raise BadReferenceError(text, "a transform or a release; a model alone has no raw columns")

@@ -137,6 +137,8 @@ def test_a_release_without_a_keras_model_is_refused_by_name(likewise: Likewise, 
     ("arguments", "said"),
     [
         (["nowhere:1", "--to", "sql"], "nowhere"),
+        (["flight_delay", "--to", "sql"], "expected one of 'flight_delay:1', 'transform:flight_delay:1'"),
+        (["transform:flight_delay", "--to", "keras"], "expected one of 'transform:flight_delay:1'"),
         (["missing.safetensors", "--to", "sql"], "No such file"),
         (["model:sha256:" + "0" * 64, "--to", "sql"], "transform or a release"),
         (["flight_delay:1", "--to", "keras", "--table", "t"], "--table"),
