@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from likewise.models.tensorflow_import import import_tensorflow
-from likewise.transforms import FittedTransform
+from likewise.transforms import Counters, FittedTransform, OutputSpec
 
 from .errors import TensorsNotFiniteError
 from .history_file import History
@@ -42,12 +42,14 @@ def make_examples(history: History, part: Part, fitted: FittedTransform) -> Exam
     HistoryChangedError
         When the history file is not what retrieval wrote.
     TensorsNotFiniteError
-        When the transform lets NaN or infinity through: a network trained on them learns nothing.
+        When the transform lets NaN or infinity through, or makes infinities of numbers beyond float32: a network
+        trained on them learns nothing. It says what was counted of which input column.
     """
     history.verify()
-    tensors = fitted.apply(history.inputs(part.positions))
+    counters = Counters()
+    tensors = fitted.apply(history.inputs(part.positions), counters)
     for output in fitted.outputs:
-        _check_finite(output.name, output.columns, tensors[output.name])
+        _check_finite(output, tensors[output.name], counters)
     return Examples(tensors, part.labels, part.weights)
 
 
@@ -90,9 +92,10 @@ def _as_dataset(examples: Examples) -> tuple[Any, ...]:
     return (inputs, examples.labels) if examples.weights is None else (inputs, examples.labels, examples.weights)
 
 
-def _check_finite(output: str, columns: tuple[str, ...], tensor: Array) -> None:
+def _check_finite(output: OutputSpec, tensor: Array, counters: Counters) -> None:
     wrong = ~np.isfinite(tensor)
     if wrong.any():
-        guilty = np.flatnonzero(wrong.reshape(len(tensor), -1).any(axis=0))
-        names = [columns[at] if at < len(columns) else output for at in guilty.tolist()]
-        raise TensorsNotFiniteError(output, names, int(wrong.reshape(len(tensor), -1).any(axis=1).sum()))
+        by_column = wrong.reshape(len(tensor), -1)
+        names = [output.columns[at] for at in np.flatnonzero(by_column.any(axis=0)).tolist()]
+        counted: dict[tuple[str, str], int] = {key: count for key, count in counters if key[1] != "unseen"}
+        raise TensorsNotFiniteError(output.name, names, int(by_column.any(axis=1).sum()), counted)

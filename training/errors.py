@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -123,13 +123,18 @@ class EmptyPartError(TrainingError):
 class TensorsNotFiniteError(TrainingError):
     """A model input holds NaN or infinity."""
 
-    def __init__(self, output: str, columns: Sequence[str], rows: int) -> None:
+    def __init__(
+        self, output: str, columns: Sequence[str], rows: int, counted: Mapping[tuple[str, str], int] | None = None
+    ) -> None:
         self.output = output
         self.columns = tuple(columns)
         self.rows = rows
+        self.counted = dict(counted or {})
+        told = [f"{name} {event.replace('_', ' ')} in {count}" for (name, event), count in self.counted.items()]
         super().__init__(
             f"Model input {output!r} is not finite in {rows} rows (columns {', '.join(self.columns)}). "
-            "Impute or clip these columns in the recipe's transform."
+            + (f"Among all inputs were counted: {', '.join(told)}. " if told else "")
+            + "Impute or clip these columns in the recipe's transform."
         )
 
 

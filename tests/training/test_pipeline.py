@@ -151,6 +151,18 @@ def test_tensors_that_are_not_finite_are_named(run: Run) -> None:
         make_examples(run.history, run.split.train, fitted)
 
 
+def test_numbers_that_overflow_are_refused_with_their_count(run: Run, tmp_path: Path) -> None:
+    """A finite number that becomes an infinity in float32 enters no training: its column and count are told."""
+    rows = small_rows()
+    distance = rows.column("distance").to_numpy().copy()
+    distance[run.split.test.positions[:2]] = 1e300
+    history = small_history(
+        tmp_path, rows.set_column(rows.column_names.index("distance"), "distance", pa.array(distance))
+    )
+    with pytest.raises(TensorsNotFiniteError, match=r"not finite in 2 rows .*distance out of range in 2"):
+        make_examples(history, run.split.test, run.fitted)
+
+
 def test_the_same_training_gives_the_same_model(run: Run) -> None:
     """Training again, with the same seed on the same rows, gives the same bits; epochs are reported as they end."""
     told = []
