@@ -91,7 +91,7 @@ class EntityRows:
         """
         fields = [pa.field(f"k{i}", _plain(self.schema.field(key).type)) for i, key in enumerate(keys)]
         schema = pa.schema([pa.field("id", pa.int64()), pa.field("t", pa.int64()), *fields])
-        narrow = self.source.read([self.event, *keys])
+        narrow = _cut(self.source.read([self.event, *keys]), chunk_rows)
         left = self.count
         while left > 0:
             batches, held = [], 0
@@ -109,6 +109,11 @@ class EntityRows:
         times = integers(as_utc("entity rows", self.event, batch.column(0)), self.unit)
         columns = [column.cast(schema.field(i + 2).type) for i, column in enumerate(batch.columns[1:])]
         return pa.RecordBatch.from_arrays([ids, times, *columns], schema=schema)
+
+
+def _cut(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield from (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

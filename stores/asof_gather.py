@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from likewise.stores.asof_codes import ABSENT, Integers
-from likewise.stores.asof_held import HeldColumn, hold, needed_bytes
+from likewise.stores.asof_held import HeldColumn, hold, needed_bytes, stored_row_bytes
 from likewise.stores.asof_join import ViewJoin, build_frontier, build_match, combine_matches, gather_sql
 from likewise.stores.asof_session import Session, quoted
 from likewise.stores.asof_sorted import EntityChunk, SortedFacts, read_facts
@@ -26,6 +26,9 @@ _CHUNK_SHARE = 0.25
 _LEAST_CHUNK = 50_000
 # Batches picked at a time: four take two thirds of the time of four single ones (1M rows, 30 columns, 2 cores).
 _PICKED_BATCHES = 4
+# The part of the memory limit that their texts may take, and the most: Arrow counts bytes of texts in 32 bits.
+_PICKED_SHARE = 0.125
+_PICKED_BYTES = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,8 @@ def choose_gatherer(session: Session, views: Sequence[ViewJoin], *, known_only: 
         columns = [hold(view.relation, view.plan.features, kinds) for view, kinds in zip(views, types, strict=True)]
         facts = [None if work is None else work.result() for work in sorting]
     finders = [found or _joined(session, view, known_only=known_only) for view, found in zip(views, facts, strict=True)]
-    return InMemory(tuple(finders), schema, tuple(columns))
+    text_bytes = min(_PICKED_BYTES, int(_PICKED_SHARE * session.memory_bytes()))
+    return InMemory(tuple(finders), schema, tuple(columns), text_bytes)
 
 
 def _read(
@@ -97,17 +101,27 @@ def chunk_rows(session: Session, views: Sequence[ViewJoin]) -> int:
     """Return how many entity rows to join at a time, so that what they need fits beside the sources."""
     if session.settings.chunk_rows:
         return session.settings.chunk_rows
-    features = sum(len(view.plan.features) for view in views)
-    return max(_LEAST_CHUNK, int(_CHUNK_SHARE * session.memory_bytes() / (64 + 48 * len(views) + 16 * features)))
+    keys, features = 64 + 48 * len(views), 16 * sum(len(view.plan.features) for view in views)
+    wide = sum(stored_row_bytes(view.relation, view.plan.features) for view in views)
+    room = max(_CHUNK_SHARE * session.memory_bytes(), _LEAST_CHUNK * (keys + features))
+    # Sorted rows lie in memory twice.
+    return max(1, int(room / (keys + max(features, 2 * wide))))
 
 
 @dataclass(frozen=True, slots=True)
 class InMemory:
-    """Features held in memory, picked by position."""
+    """Features held in memory, picked by position.
+
+    Parameters
+    ----------
+    text_bytes
+        How many bytes of texts are picked at a time.
+    """
 
     finders: tuple[Finder, ...]
     schema: pa.Schema
     columns: tuple[tuple[HeldColumn, ...], ...]
+    text_bytes: int
 
     def chunk(self, session: Session, count: int) -> Iterator[Piece]:
         """Yield the feature columns of a chunk."""
@@ -115,12 +129,30 @@ class InMemory:
         with ThreadPoolExecutor(session.threads()) as pool:
             chunk = EntityChunk(session, count, pool)
             positions = [work.result() for work in [finder.submit(chunk) for finder in self.finders]]
+            longest = sum(column.longest for columns in self.columns for column in columns)
             for start in range(0, count, size * _PICKED_BATCHES):
-                stop = min(start + size * _PICKED_BATCHES, count)
-                picked = self._pick(pool, [found[start:stop] for found in positions])
-                for cut in range(0, stop - start, size):
-                    rows = min(size, stop - start - cut)
-                    yield Piece(rows, [column.slice(cut, rows) for column in picked])
+                for run in self._runs(positions, range(start, min(start + size * _PICKED_BATCHES, count)), longest):
+                    picked = self._pick(pool, [found[run.start : run.stop] for found in positions])
+                    for cut in range(0, len(run), size):
+                        rows = min(size, len(run) - cut)
+                        yield Piece(rows, [column.slice(cut, rows) for column in picked])
+
+    def _runs(self, positions: Sequence[Integers], rows: range, longest: int) -> Iterator[range]:
+        """Cut rows into runs whose texts are few enough bytes; `longest` of a row."""
+        if (
+            len(rows) == 1
+            or len(rows) * longest <= self.text_bytes
+            or self._measure(positions, rows) <= self.text_bytes
+        ):
+            yield rows
+            return
+        for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
+            yield from self._runs(positions, half, longest)
+
+    def _measure(self, positions: Sequence[Integers], rows: range) -> int:
+        indexes = [_index(found[rows.start : rows.stop]) for found in positions]
+        pairs = zip(self.columns, indexes, strict=True)
+        return sum(column.text_bytes(index) for columns, index in pairs for column in columns)
 
     def _pick(self, pool: ThreadPoolExecutor, positions: Sequence[Integers]) -> list[pa.Array]:
         indexes = [_index(found) for found in positions]

@@ -19,6 +19,8 @@ from likewise.stores.asof_session import Session
 
 # Measured, with the copies that are freed again.
 _BYTES_PER_FACT = 96
+# No two instants of 64 bits lie further apart; in nanoseconds a TTL of 600 years would.
+_OLDEST = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class SortedFacts:
         if self.events is not None and self.view.plan.ttl:
             # Unsigned, so that ages of centuries in nanoseconds do not turn negative.
             age = (instants - self.events[found]).view(np.uint64)
-            hit &= age <= np.uint64(self.view.unit.span(self.view.plan.ttl))
+            hit &= age <= np.uint64(min(self.view.unit.span(self.view.plan.ttl), _OLDEST))
         positions = np.empty(len(by), dtype=np.int64)
         positions[rows["id"].to_numpy()[by]] = np.where(hit, self.positions[found], ABSENT)
         return positions

@@ -12,10 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from feast import FileSource
 
-from likewise.stores import asof_gather
+from likewise.stores import asof_gather, asof_held
 from likewise.stores.asof_codes import ABSENT, make_codes
+from likewise.stores.asof_held import needed_bytes
 from likewise.stores.asof_history import HistoryQuery
-from likewise.stores.asof_session import SessionSettings
+from likewise.stores.asof_session import SessionSettings, open_session
+from likewise.stores.asof_source import open_relation
 from likewise.stores.asof_times import Unit
 from likewise.stores.asof_view import FeatureColumn, JoinKey, ViewPlan
 
@@ -67,6 +69,17 @@ def test_both_ways_agree_on_many_rows(tmp_path: Path, ttl: timedelta | None, *, 
     assert values(query, chunk_rows=777) == in_memory
 
 
+@pytest.mark.parametrize("held", [0.25, 0.0])
+def test_a_ttl_beyond_all_nanoseconds_is_none(tmp_path: Path, held: float) -> None:
+    """A TTL of a thousand years, which 64 bits cannot count in nanoseconds, leaves every match."""
+    query = history_of(tmp_path)
+    late = query.entities["event_timestamp"].cast(pa.int64()).to_numpy() * 1000 + 1  # type: ignore[index]
+    finer = query.entities.set_column(2, "event_timestamp", pa.array(late).cast(pa.timestamp("ns", "UTC")))  # type: ignore[union-attr]
+    ages = replace(query.views[0], ttl=timedelta(days=365_250))
+    found = values(replace(query, entities=finer, views=(ages,)), held_share=held)
+    assert found == values(query)
+
+
 @pytest.mark.parametrize(("held", "way"), [(0.25, asof_gather.InMemory), (0.0, asof_gather.ByJoins)])
 def test_the_memory_limit_chooses_the_way(
     tmp_path: Path, held: float, way: type, monkeypatch: pytest.MonkeyPatch
@@ -82,6 +95,47 @@ def test_the_memory_limit_chooses_the_way(
     monkeypatch.setattr("likewise.stores.asof_history.choose_gatherer", noted)
     values(history_of(tmp_path), held_share=held)
     assert [type(gatherer) for gatherer in chosen] == [way]
+
+
+def documents_of(folder: Path, rows: int, size: int) -> HistoryQuery:
+    """Return a query whose one feature is a text of `size` bytes, of which the facts have 200."""
+    draw = np.random.default_rng(5)
+    documents = [draw.bytes(size // 2).hex() for _ in range(200)]
+    facts = {"uid": range(200), "event": instants(np.full(200, BASE)), "text": documents}
+    pq.write_table(pa.table(facts), folder / "documents.parquet")
+    entities = {"uid": np.arange(rows) % 201, "event_timestamp": instants(np.full(rows, BASE + SECOND))}
+    source = FileSource(path=str(folder / "documents.parquet"), timestamp_field="event")
+    plan = ViewPlan(
+        "documents", source, (JoinKey("uid", "uid"),), (FeatureColumn("text", "text"),), "event", None, None
+    )
+    return HistoryQuery(SessionSettings(memory_limit="400MB"), (plan,), pa.table(entities))
+
+
+@pytest.mark.parametrize(("rows", "held"), [pytest.param(150_000, 0.25, marks=pytest.mark.slow), (12_000, 0.0)])
+def test_texts_far_larger_than_memory_come_in_small_batches(tmp_path: Path, rows: int, held: float) -> None:
+    """Documents of 20 kB, up to 3 GB (more than an Arrow array holds): no batch is over 100 MB, either way."""
+    query = documents_of(tmp_path, rows, 20_000)
+    texts = pq.read_table(tmp_path / "documents.parquet")["text"].to_pylist()
+    at = 0
+    for batch in replace(query, settings=replace(query.settings, held_share=held)).batches():
+        assert batch.nbytes < 100e6
+        uids = batch["uid"].to_pylist()
+        assert uids == [uid % 201 for uid in range(at, at + batch.num_rows)]
+        assert batch["text"].to_pylist() == [texts[uid] if uid < 200 else None for uid in uids]
+        at += batch.num_rows
+    assert at == rows
+
+
+def test_texts_beyond_an_array_are_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column whose texts no Arrow array holds goes by joins."""
+    query = documents_of(tmp_path, 10, 1_000)
+    (plan,) = query.views
+    kinds = pa.schema([("text", pa.string())])
+    with open_session(query.settings) as session:
+        relation = open_relation(session, plan.source, plan.columns())
+    assert needed_bytes(relation, plan.features, kinds) is not None
+    monkeypatch.setattr(asof_held, "_MOST_TEXT", 100_000)
+    assert needed_bytes(relation, plan.features, kinds) is None
 
 
 def chunked(*numbers: int | None) -> pa.ChunkedArray:
