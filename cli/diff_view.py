@@ -48,7 +48,10 @@ def print_tables(found: Difference, before: OpenedTransform, after: OpenedTransf
         )
         console.print(Text(hint, "dim"), soft_wrap=True)
     elif not found.rows:
-        console.print(Text("Outputs are not compared, as the inputs differ.", "dim"), soft_wrap=True)
+        console.print(
+            Text("Outputs are not compared: the inputs differ, or rows are refused, or the sample is empty.", "dim"),
+            soft_wrap=True,
+        )
 
 
 def _tables(found: Difference, sample: Path | None) -> Iterable[Table]:

@@ -2,7 +2,8 @@
 
 - identical: the digests are equal.
 - breaking: inputs, outputs or codes differ (columns, types, dtypes, widths, cardinalities, a category that
-  is lost or has another code), or an output moves beyond the bounds.
+  is lost or has another code), rows are refused that were not, an output moves beyond the bounds, or steps
+  changed and no sample tells how far outputs move.
 - compatible: anything else; a model trained on the old one can be fed by the new one.
 
 `docs/diff.md` states the numbers.
@@ -20,9 +21,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from likewise.transforms.bounds import Bounds as Bounds
+from likewise.transforms.category_changes import CategoryChange as CategoryChange
+from likewise.transforms.category_changes import category_changes, code_reasons
+from likewise.transforms.errors import LikewiseError
 from likewise.transforms.fitted_transform import FittedTransform
 from likewise.transforms.kind import FittedKind
-from likewise.transforms.packed_values import unpack
 from likewise.transforms.stability import LEAST_ROWS, stability_index
 from likewise.transforms.steps import OutputSpec
 
@@ -35,19 +38,6 @@ class StepChange:
     place: str
     old: str | None
     new: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class CategoryChange:
-    """Categories of one column that are new, lost, or have another place; `is_code` when that is their code."""
-
-    output: str
-    kind: str
-    column: str
-    new: tuple[Any, ...]
-    lost: tuple[Any, ...]
-    moved: tuple[Any, ...]
-    is_code: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +105,23 @@ def difference(
     if old.digest == new.digest:
         return Difference("identical", (), 0, chosen, (), (), (), ())
     reasons = list(_schema_reasons(old, new))
-    categories = tuple(_category_changes(old, new))
+    categories = tuple(category_changes(old, new))
     reasons += [
         f"column {c.column!r} of output {c.output!r} lost or moved categories: {[*c.lost, *c.moved][:5]!r}"
         for c in categories
         if c.is_code and (c.lost or c.moved)
     ]
+    reasons += code_reasons(old, new)
     outputs = _Outputs() if old.inputs != new.inputs else _output_changes(old, new, sample)
+    reasons += [f"the new one refuses rows that the old one takes: {outputs.refused}"] if outputs.refused else []
     reasons += _beyond(outputs.changes, chosen) if sample is not None else ()
-    verdict: Literal["compatible", "breaking"] = "breaking" if reasons else "compatible"
     steps, states = tuple(_step_changes(old, new)), tuple(_state_changes(old, new))
+    if not reasons and steps and not _is_judged(outputs.rows if sample is not None else 0, chosen):
+        changed = ", ".join(repr(name) for name in dict.fromkeys(step.output for step in steps))
+        reasons.append(
+            f"steps of output {changed} changed, and no sample of {LEAST_ROWS} rows or more was given to judge by"
+        )
+    verdict: Literal["compatible", "breaking"] = "breaking" if reasons else "compatible"
     return Difference(verdict, tuple(reasons), outputs.rows, chosen, steps, categories, states, outputs.changes)
 
 
@@ -178,23 +175,6 @@ def _paired(old: FittedTransform, new: FittedTransform) -> Iterator[tuple[str, F
                     yield output, one, other
 
 
-def _category_changes(old: FittedTransform, new: FittedTransform) -> Iterator[CategoryChange]:
-    for output, one, other in _paired(old, new):
-        makes_codes = any(f.cardinality is not None for f in one.outputs())
-        for at, field in enumerate(one.fields):
-            name = f"vocabulary.{at}"
-            if name not in one.arrays() or name not in other.arrays():
-                continue
-            before = unpack(name, field.type.element, one.arrays())
-            after = unpack(name, field.type.element, other.arrays())
-            places, known = {value: place for place, value in enumerate(after)}, set(before)
-            moved = tuple(v for place, v in enumerate(before) if places.get(v, place) != place)
-            added = tuple(v for v in after if v not in known)
-            lost = tuple(v for v in before if v not in places)
-            if added or moved or lost:
-                yield CategoryChange(output, one.kind.id, field.source, added, lost, moved, makes_codes)
-
-
 def _state_changes(old: FittedTransform, new: FittedTransform) -> Iterator[StateChange]:
     for output, one, other in _paired(old, new):
         columns = tuple(f.source for f in one.fields)
@@ -218,11 +198,16 @@ def _state_changes(old: FittedTransform, new: FittedTransform) -> Iterator[State
 class _Outputs:
     rows: int = 0
     changes: tuple[OutputChange, ...] = ()
+    refused: str = ""
 
 
 def _output_changes(old: FittedTransform, new: FittedTransform, sample: Any) -> _Outputs:
     rows = old.golden.columns if sample is None else _readable_twice(sample)
-    before, after = old.apply(rows), new.apply(rows)
+    before = old.apply(rows)
+    try:
+        after = new.apply(rows)
+    except LikewiseError as error:
+        return _Outputs(refused=error.message)
     changes = tuple(
         _output_change(spec, before[spec.name], after[spec.name])
         for spec in old.outputs
@@ -250,6 +235,13 @@ def _output_change(spec: OutputSpec, before: npt.NDArray[Any], after: npt.NDArra
         float(differs.any(axis=1).mean()) if len(one) else 0.0,
         {c: stability_index(one[:, at], other[:, at], by_value=by_value) for at, c in judged},
     )
+
+
+def _is_judged(rows: int, bounds: Bounds) -> bool:
+    """Whether rows were enough for the bounds that are set."""
+    if bounds == Bounds(None, None, None):
+        return True
+    return rows >= (1 if bounds.psi is None else LEAST_ROWS)
 
 
 def _beyond(outputs: Sequence[OutputChange], bounds: Bounds) -> Iterator[str]:

@@ -7,6 +7,7 @@ import pytest
 from likewise.transforms import FittedTransform, Steps, Transform
 from likewise.transforms import kinds as K  # noqa: N812
 from likewise.transforms.difference import Bounds, difference
+from likewise.transforms.kind import Kind
 from likewise.transforms.stability import stability_index
 
 
@@ -126,3 +127,56 @@ def test_the_index_of_codes_has_a_bin_a_code() -> None:
     one, other = np.repeat([0.0, 1.0], [90, 10]), np.repeat([0.0, 1.0], [80, 20])
     expected = (0.8 - 0.9) * np.log(0.8 / 0.9) + (0.2 - 0.1) * np.log(2.0)
     assert stability_index(one, other, by_value=True) == pytest.approx(expected)
+
+
+def of(*kinds: Kind, column: str = "c", categories: tuple[str, ...] = ("a", "b")) -> FittedTransform:
+    return Transform("t", {"o": [Steps([column], list(kinds))]}).fit(table(0.0, categories))
+
+
+def test_changed_steps_are_compatible_only_where_a_sample_shows_it() -> None:
+    """Another kind with the same schema is breaking without a sample, or with one too small for the bound."""
+    old, new = of(K.StandardScaler(), column="x"), of(K.RobustScaler(), column="x")
+    for sample in (None, table().slice(0, 99)):
+        found = difference(old, new, sample)
+        assert found.verdict == "breaking"
+        assert found.reasons == (
+            "steps of output 'o' changed, and no sample of 100 rows or more was given to judge by",
+        )
+    assert difference(old, new, table()).verdict == "compatible"
+    assert difference(old, new, table().slice(0, 9), Bounds(psi=None, difference=9.0)).verdict == "compatible"
+    assert difference(old, new, None, Bounds(psi=None)).verdict == "compatible"
+
+
+def test_categories_are_compared_wherever_their_step_stands() -> None:
+    """A step put before an encoder hides no lost category."""
+    old = of(K.OrdinalEncoder(), categories=("A", "B"))
+    new = of(K.TextNormalizer(), K.OrdinalEncoder(), categories=("A", "B"))
+    found = difference(old, new)
+    assert found.verdict == "breaking"
+    assert (found.categories[0].lost, found.categories[0].new) == (("A", "B"), ("a", "b"))
+
+
+def test_codes_made_by_another_kind_are_breaking() -> None:
+    """An encoder of another kind is told, whatever its codes."""
+    old = of(K.OrdinalEncoder(), categories=("a", "b"))
+    new = of(K.LabelEncoder(), categories=("a", "b"))
+    found = difference(old, new, table())
+    assert any("no longer made by ordinal_encoder/1" in reason for reason in found.reasons)
+
+
+def test_a_code_that_means_something_else_is_breaking() -> None:
+    """The code of missing values may not become that of unseen ones; a code that means more may stay."""
+    old = of(K.OrdinalEncoder(missing="category", unseen="error"))
+    found = difference(old, of(K.OrdinalEncoder(missing="error", unseen="oov")), table())
+    assert found.verdict == "breaking"
+    assert found.reasons == ("column 'c' of output 'o': code 2 meant missing, and does no more",)
+    assert difference(old, of(K.OrdinalEncoder(missing="oov", unseen="oov")), table()).verdict == "compatible"
+
+
+def test_rows_that_only_the_new_one_refuses_are_breaking() -> None:
+    """A policy that became an error is a verdict with a reason, not an error of the comparison."""
+    old = of(K.OrdinalEncoder(missing="category", unseen="error"))
+    found = difference(old, of(K.OrdinalEncoder(missing="error", unseen="oov")))
+    assert found.verdict == "breaking"
+    assert any("refuses rows that the old one takes: column 'c'" in reason for reason in found.reasons)
+    assert (found.rows, found.outputs) == (0, ())
