@@ -20,8 +20,9 @@ from feast.protos.feast.types.Value_pb2 import Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from likewise.stores.packed_clients import SyncClient
+from likewise.stores.packed_protos import fitted
 from likewise.stores.packed_rows import WriteRow
-from likewise.stores.packed_views import join_keys_of
+from likewise.stores.packed_views import join_keys_of, stored_view
 
 BATCH: Final = 1000
 _VERSION: Final = 3  # of Feast's keys; it has removed the older ones
@@ -138,14 +139,18 @@ class FeastLayout:
         ]
 
     def _read(self, view: FeatureView, keys: Sequence[bytes]) -> list[StoredRow]:
-        fields, names = view_fields(self.config, view), [field.name for field in view.features]
+        fields, types = view_fields(self.config, view), stored_view(self.config, view).types
+        names = [field.name for field in view.features]
         pipe = self.client.pipeline(transaction=False)
         for key in keys:
             pipe.hmget(key, fields)
         return [
             (None, None)
             if mark is None
-            else (_time(mark), dict(zip(names, (_value(cell) for cell in cells), strict=True)))
+            else (
+                _time(mark),
+                {name: fitted(types[name], _value(cell)) for name, cell in zip(names, cells, strict=True)},
+            )
             for *cells, mark in pipe.execute()
         ]
 

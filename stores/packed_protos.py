@@ -47,6 +47,10 @@ def attribute(kind: FieldType) -> str:
     return _ODD_NAMES.get(kind) or f"{kind.name.lower()}_val"
 
 
+_FIXED_NAMES: Final = {attribute(kind): kind for kind in FIXED}
+_TEXT_NAMES: Final = {attribute(kind): kind for kind in TEXTS}
+
+
 def cells_from_protos(where: str, kind: FieldType, values: Sequence[Value | None]) -> Cells:
     """Return n cells of a declared type.
 
@@ -68,6 +72,24 @@ def cells_from_protos(where: str, kind: FieldType, values: Sequence[Value | None
     encode = _encoder(where, kind)
     encoded = [encode(value) if name else b"" for value, name in zip(values, names, strict=True)]
     return Cells(pa.array(encoded, pa.large_binary()), _missing(present))
+
+
+def fitted(kind: FieldType, value: Value) -> Value:
+    """Return a value that Feast stored as a row of the declared type gives it back.
+
+    A number of another type, stored before the feature was retyped, is given if it is exactly the same number, as
+    from rows of ours; an empty value where it is not, and for what Feast writes for a missing time.
+    """
+    wanted, name = attribute(kind), value.WhichOneof("val")
+    if kind in _ANY or name in (None, wanted):
+        is_lost = kind is FieldType.UNIX_TIMESTAMP and value.unix_timestamp_val == NO_TIME
+        return Value() if is_lost else value
+    if kind in FIXED and name in _FIXED_NAMES:
+        stored = _FIXED_NAMES[name]
+        cells = _fixed_cells(wanted, stored, [getattr(value, name)], [True])
+        return _fixed_protos(kind, converted(cells, stored, kind))[0]
+    is_readable = name in _TEXT_NAMES and readable_as(_TEXT_NAMES[name], kind)
+    return _with(wanted, getattr(value, name)) if is_readable else Value()
 
 
 def protos_of(decoded: DecodedRows, name: str, declared: FieldType) -> list[Value]:
