@@ -11,9 +11,12 @@ from pathlib import Path
 from likewise.models.exports.errors import ExportPathError
 
 
-def check_place(path: Path, is_ours: Callable[[Path], bool], what: str) -> None:
-    """Raise ExportPathError unless `path` is free, an empty folder, or holds an earlier export."""
-    if path.is_dir() and not any(path.iterdir()):
+def check_place(path: Path, is_ours: Callable[[Path], bool], what: str, *, is_folder: bool) -> None:
+    """Raise ExportPathError unless `path` is free, an empty folder where one is wanted, or an earlier export."""
+    above = next((folder for folder in path.parents if folder.exists()), path.parent)
+    if not above.is_dir():
+        raise ExportPathError(path, f"a place under {above}, which is no folder")
+    if is_folder and path.is_dir() and not any(path.iterdir()):
         return
     if path.exists() and not is_ours(path):
         raise ExportPathError(path, f"something that is no {what} export of ours")
@@ -29,6 +32,11 @@ def draft_beside(path: Path) -> Iterator[Path]:
         earlier = Path(folder) / "earlier"
         if path.exists() and draft.is_dir():
             path.rename(earlier)
-        draft.replace(path)
+        try:
+            draft.replace(path)
+        except OSError:
+            if earlier.exists():
+                earlier.rename(path)
+            raise
         if earlier.exists():
             shutil.rmtree(earlier)

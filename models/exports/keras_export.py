@@ -95,7 +95,7 @@ def export_keras(fitted: FittedTransform, path: Path, model: ReleaseModel | None
         When what was written differs from the transform, or from the release's predictions, beyond the bound.
     """
     check_exportable(fitted, "keras")
-    check_place(path, lambda place: (place / FACTS_FILE).is_file(), "Keras")
+    check_place(path, lambda place: (place / FACTS_FILE).is_file(), "Keras", is_folder=True)
     if model is not None and KERAS_FILE not in model.files.files:
         raise ModelNotExportableError(model.reference, ", ".join(sorted(model.files.files)) or "no file")
     fed, proof = fed_inputs(fitted), proof_rows(fitted, subnormals=False)

@@ -51,7 +51,7 @@ def export_sql(fitted: FittedTransform, path: Path, table: str, keep: Sequence[s
         When DuckDB gives other outputs than the transform, beyond the bound.
     """
     query = select(fitted, table, keep)
-    check_place(path, _is_export, "SQL")
+    check_place(path, _is_export, "SQL", is_folder=False)
     proof = proof_rows(fitted)
     answer = run(fitted, query, table, proof)
     measured = prove("SQL", fitted.outputs, proof, answer.tensors)
