@@ -33,7 +33,7 @@ _YEAR_TICKS = 31_556_952_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProofRows:
-    """Rows with the outputs the transform gives for them; rows it refuses are left out.
+    """Rows with the outputs the transform gives for them; golden rows and combinations that it refuses are left out.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def proof_rows(fitted: FittedTransform, random_rows: int = RANDOM_ROWS, *, subno
     ]
     if not subnormals:
         every = [[_flushed(value) for value in values] for values in every]
-    return _without_refused(fitted, every, len(golden[0]))
+    return _without_refused(fitted, every, len(golden[0]), rng)
 
 
 def _flushed(value: Any) -> Any:
@@ -98,24 +98,61 @@ def _items(spec: InputSpec, values: Sequence[Any]) -> list[Any]:
     return [item for value in values for item in value or () if item is not None]
 
 
-def _without_refused(fitted: FittedTransform, every: Sequence[Sequence[Any]], golden: int) -> ProofRows:
-    """Return the rows that no policy refuses."""
-    count = len(every[0])
-    columns = _columns(fitted.inputs, every)
-    try:
-        return ProofRows(columns, fitted.apply_columns(columns), count, golden)
-    except LikewiseError:
-        kept = [at for at in range(count) if _is_taken(fitted, [[values[at]] for values in every])]
+def _without_refused(
+    fitted: FittedTransform, every: Sequence[Sequence[Any]], golden: int, rng: np.random.Generator
+) -> ProofRows:
+    """Return the rows that no policy refuses; refused values of random rows give way to others of their column."""
+    kept = list(range(len(every[0])))
+    if not _are_taken(fitted, every):
+        every = _with_taken_values(fitted, every, golden, rng)
+        kept = [at for at in kept if _are_taken(fitted, [[values[at]] for values in every])]
     columns = _columns(fitted.inputs, [[values[at] for at in kept] for values in every])
     return ProofRows(columns, fitted.apply_columns(columns), len(kept), sum(at < golden for at in kept))
 
 
-def _is_taken(fitted: FittedTransform, row: Sequence[Sequence[Any]]) -> bool:
+def _are_taken(fitted: FittedTransform, rows: Sequence[Sequence[Any]]) -> bool:
+    """Return whether no row is refused, given as the values of each column."""
     try:
-        fitted.apply_columns(_columns(fitted.inputs, row))
+        fitted.apply_columns(_columns(fitted.inputs, rows))
     except LikewiseError:
         return False
     return True
+
+
+def _with_taken_values(
+    fitted: FittedTransform, every: Sequence[Sequence[Any]], golden: int, rng: np.random.Generator
+) -> Sequence[Sequence[Any]]:
+    """Return rows whose random part holds, column by column, only values taken within some golden row.
+
+    Else of ten columns that refuse what is unseen hardly a random row would be left to prove anything.
+    """
+    rows = ([values[at] for values in every] for at in range(golden))
+    base = next((row for row in rows if _are_taken(fitted, [[value] for value in row])), None)
+    if base is None:
+        return every
+    made = []
+    for place, values in enumerate(every):
+        refused = set(_refused(fitted, base, place, list({repr(value): value for value in values}.values())))
+        taken = [value for value in values if repr(value) not in refused]
+        instead = rng.integers(len(taken), size=len(values)).tolist()
+        made.append(
+            [
+                taken[other] if at >= golden and repr(value) in refused else value
+                for at, (value, other) in enumerate(zip(values, instead, strict=True))
+            ]
+        )
+    return made
+
+
+def _refused(fitted: FittedTransform, base: Sequence[Any], place: int, values: Sequence[Any]) -> list[str]:
+    """Return which values, spelled out, are refused in one column of a row that is taken; found by halving."""
+    rows = [values if at == place else [value] * len(values) for at, value in enumerate(base)]
+    if _are_taken(fitted, rows):
+        return []
+    if len(values) == 1:
+        return [repr(values[0])]
+    middle = len(values) // 2
+    return [name for part in (values[:middle], values[middle:]) for name in _refused(fitted, base, place, part)]
 
 
 def _columns(inputs: Sequence[InputSpec], values: Sequence[Sequence[Any]]) -> dict[str, Column]:

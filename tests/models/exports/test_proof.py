@@ -46,6 +46,16 @@ def test_rows_hold_what_breaks_naive_code() -> None:
     assert {None, ()} <= {None if v is None else tuple(v) for v in PROOF.columns["l"].objects()}
 
 
+def test_columns_that_refuse_leave_the_random_rows() -> None:
+    """However many columns refuse missing and unseen values, all random rows are compared, over all known values."""
+    kind = K.OrdinalEncoder(unseen="error", missing="error")
+    outputs = {f"o{at}": [Steps([f"s{at}"], [kind])] for at in range(12)}
+    fitted = Transform("t", outputs).fit(pa.table({f"s{at}": ["a", "b", "c"] for at in range(12)}))
+    proof = proof_rows(fitted)
+    assert proof.rows - proof.golden == 2000
+    assert all(set(column.objects()) == {"a", "b", "c"} for column in proof.columns.values())
+
+
 def test_equal_outputs_measure_zero() -> None:
     """The transform against itself differs nowhere."""
     assert [(m.rows, m.values_that_differ, m.largest_relative) for m in measured()] == [(PROOF.rows, 0, 0.0)] * 3
