@@ -6,6 +6,7 @@ and is laid beside the join's result. Neither is held in memory when the rows ar
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -135,6 +136,9 @@ def read_entities(rows: EntityInput, session: Session) -> EntityRows:
 
 def look_through(source: RowSource) -> EntityRows:
     """Return rows with their number and the range and unit of their event times."""
+    twice = [name for name, count in Counter(source.schema.names).items() if count > 1]
+    if twice:
+        raise EntityFrameError(f"columns {twice} are there more than once", "Give each column one name.")
     event = event_column(source.schema)
     count, unit, bounds = 0, Unit.MICROSECOND, []
     for batch in source.read([event]):
@@ -177,13 +181,20 @@ def _source(rows: object, session: Session) -> RowSource:
     if isinstance(rows, pa.Table):
         return TableRows(rows, size)
     if isinstance(rows, pd.DataFrame):
-        return TableRows(pa.Table.from_pandas(rows, preserve_index=False), size)
+        return TableRows(_from_pandas(rows), size)
     if isinstance(rows, str | Path):
         return _from_text(str(rows), session)
     raise EntityFrameError(
         f"expected a pandas frame, an Arrow table, a Parquet path or SQL, got {type(rows).__name__}",
         "Convert it to one of those.",
     )
+
+
+def _from_pandas(rows: pd.DataFrame) -> pa.Table:
+    try:
+        return pa.Table.from_pandas(rows, preserve_index=False)
+    except (ValueError, pa.ArrowTypeError) as error:
+        raise EntityFrameError(str(error), "Give each column one name and one type.") from error
 
 
 def _from_text(text: str, session: Session) -> RowSource:

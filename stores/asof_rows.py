@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from likewise.stores.errors import EntityFrameError
+
 
 class RowSource(Protocol):
     """Rows that can be read again and again in one order."""
@@ -54,12 +56,27 @@ class ParquetRows:
         return pq.read_schema(self.files[0])
 
     def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield some of their columns."""
+        """Yield some of their columns.
+
+        Raises
+        ------
+        EntityFrameError
+            A file has other columns than the first.
+        """
         schema = pa.schema([self.schema.field(name) for name in columns])
         for file in self.files:
             with pq.ParquetFile(file) as opened:
                 for batch in opened.iter_batches(self.batch_rows, columns=list(columns)):
-                    yield batch.select(list(columns)).cast(schema)
+                    yield _as_first(file, batch, schema)
+
+
+def _as_first(file: str, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    try:
+        return batch.select(schema.names).cast(schema)
+    except (KeyError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise EntityFrameError(
+            f"{file!r} does not match the first file: {error}", "Give every file the same columns and types."
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,26 @@ def test_instants_of_sources_as_text(tmp_path: Path) -> None:
         history(store, entities((1, hour(1))), "w:x")
 
 
+def test_entity_rows_of_no_one_type_or_name_are_refused(store: FeatureStore, tmp_path: Path) -> None:
+    """A pandas column of mixed types, a column given twice and files that differ are errors that say so."""
+    when = pd.Timestamp("2013-03-01", tz="UTC")
+    mixed = pd.DataFrame({"uid": [1, "a"], "event_timestamp": when})
+    with pytest.raises(EntityFrameError, match="Conversion failed for column uid"):
+        history(store, mixed, "v:x")
+    twice = pd.DataFrame([[1, 1, when]], columns=["uid", "uid", "event_timestamp"])
+    with pytest.raises(EntityFrameError, match="Duplicate column names found"):
+        history(store, twice, "v:x")
+    doubled = pa.table([[1], [1], [when]], names=["uid", "uid", "event_timestamp"])
+    with pytest.raises(EntityFrameError, match=r"columns \['uid'\] are there more than once"):
+        history(store, doubled, "v:x")
+    rows = pa.table({"uid": [1], "event_timestamp": [when]})
+    for name, other in (("a", rows), ("b", rows.rename_columns(["id", "event_timestamp"]))):
+        (tmp_path / "rows").mkdir(exist_ok=True)
+        pq.write_table(other, tmp_path / "rows" / f"{name}.parquet")
+    with pytest.raises(EntityFrameError, match=r"b\.parquet' does not match the first file"):
+        history(store, tmp_path / "rows", "v:x")
+
+
 def test_unreadable_instants_are_named(store: FeatureStore) -> None:
     """An entity row whose instant is no time is an error with the value."""
     with pytest.raises((SourceTimeError, EntityFrameError), match="noon"):
