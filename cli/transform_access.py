@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from likewise.cli.registry_access import open_registry
 from likewise.cli.registry_actions import ArtifactFileError, check_version_named, names_file
 from likewise.transforms import FittedTransform
+from likewise.transforms.errors import LikewiseError
 from likewise.transforms.registry import Release, parse_reference
 from likewise.transforms.registry.errors import BadReferenceError
 
@@ -36,6 +37,8 @@ def _from_file(path: str) -> FittedTransform:
         return FittedTransform.load(path)
     except OSError as error:
         raise ArtifactFileError(path, error.strerror or str(error)) from error
+    except LikewiseError as error:  # which of two files it was, the error alone does not say
+        raise ArtifactFileError(path, error.message) from error
 
 
 def _from_registry(text: str) -> OpenedTransform:

@@ -25,8 +25,7 @@ def check_place(path: Path, is_ours: Callable[[Path], bool], what: str, *, is_fo
 @contextmanager
 def draft_beside(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; moved there when the block ends well, removed when it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
+    with _folder_beside(path) as folder:
         draft = Path(folder) / path.name
         yield draft
         earlier = Path(folder) / "earlier"
@@ -40,3 +39,12 @@ def draft_beside(path: Path) -> Iterator[Path]:
             raise
         if earlier.exists():
             shutil.rmtree(earlier)
+
+
+def _folder_beside(path: Path) -> tempfile.TemporaryDirectory[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ExportPathError(path, f"a place that can't be written to ({reason})") from error

@@ -110,3 +110,12 @@ def test_a_sample_without_a_column_names_it(home: Path, capsys: Any) -> None:
     pyarrow.parquet.write_table(table().select(["x"]), home / "narrow.parquet")
     assert run("transform:delay:1", "transform:delay:2", "--sample", "narrow.parquet") == 2
     assert "column 'c' is not in the data" in capsys.readouterr().err
+
+
+def test_the_damaged_one_of_two_files_is_named(home: Path, capsys: Any) -> None:
+    """Of two files the error names the one that is no artifact, and what is wrong with it."""
+    (home / "bad.safetensors").write_bytes(b"hello")
+    assert run("third.safetensors", "bad.safetensors") == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert "bad.safetensors: expected the file of a transform" in error
+    assert "5 bytes" in error

@@ -23,6 +23,15 @@ def test_a_place_under_a_file_is_refused(tmp_path: Path) -> None:
     check_place(tmp_path / "new" / "deep" / "x.sql", Path.is_file, "SQL", is_folder=False)
 
 
+def test_a_place_that_can_not_be_written_to_is_refused() -> None:
+    """A folder that takes no files is an error with the path and the system's reason."""
+    with (
+        pytest.raises(ExportPathError, match=r"/proc/x.sql: .* can't be written to \(No such file"),
+        draft_beside(Path("/proc/x.sql")),
+    ):
+        pass
+
+
 def test_an_earlier_export_survives_a_failed_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the new folder can't be moved to its place, the earlier one stands there again."""
     place = tmp_path / "export"
