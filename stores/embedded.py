@@ -215,7 +215,8 @@ def _launch(binary: str, home: Path, port: int) -> None:
     }  # fmt: skip
     arguments = [part for name, value in settings.items() for part in (f"--{name}", value)]
     with (home / LIFE_LOCK).open("a") as life, (home / LOG_FILE).open("a") as log:
-        fcntl.flock(life, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Waits: nobody lives here, but somebody who asks for the status holds the lock for a moment.
+        fcntl.flock(life, fcntl.LOCK_EX)
         subprocess.run(
             [binary, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False,
             pass_fds=(life.fileno(),), start_new_session=True, env={MALLOC: MALLOC_CACHE, **os.environ, "LC_ALL": "C"},

@@ -1,9 +1,11 @@
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from likewise.stores.embedded import LOG_FILE, STATE_FILE, attach, process_start, server_binary, status, stop
+from likewise.stores.embedded import LIFE_LOCK, LOG_FILE, STATE_FILE, attach, process_start, server_binary, status, stop
+from likewise.stores.loopback_ports import free_port
 from likewise.stores.packed_errors import EmbeddedServerFailedError, UnwritableDirectoryError
 
 ATTACH = (
@@ -75,6 +78,20 @@ def test_status_and_stop_start_nothing(home: Path) -> None:
     assert status(home) is None
     assert not stop(home)
     assert not home.exists()
+
+
+def test_who_asks_for_the_status_stops_no_start(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server is started although another process looks, at that moment, whether one is there."""
+    home.mkdir()
+    asking = (home / LIFE_LOCK).open("a")
+
+    def ask_now(wanted: int) -> int:
+        fcntl.flock(asking, fcntl.LOCK_EX)
+        threading.Timer(0.2, asking.close).start()
+        return free_port(wanted)
+
+    monkeypatch.setattr("likewise.stores.embedded.free_port", ask_now)
+    assert attach(home) == status(home)
 
 
 def test_a_taken_port_is_not_fatal(home: Path) -> None:
