@@ -28,7 +28,7 @@ import redis
 sys.path.insert(0, str(Path(__file__).parent))
 
 from _closed_loop import Load, Measured, measure
-from _serving_bench import BenchProject, Serving, bench_project, machine, serve, serve_feast
+from _serving_bench import BenchProject, Served, Serving, bench_project, machine, serve, serve_feast
 
 CONNECTIONS = 8
 SHAPES = ((1, 50), (1, 250), (100, 50), (100, 250))
@@ -131,9 +131,17 @@ def run_in(folder: Path, chosen: argparse.Namespace) -> None:
             show([one[load.name] for one in rounds])
         show_mget(project, chosen.seconds)
         show_bars({load.name: _rate([one[load.name] for one in rounds]) for load in loads})
-        workers = [worker.memory_info().rss / 1e6 for worker in ours.workers()]
-        show_memory("from registry and repository", max(workers))
+        show_memory("features and predict", resident(ours))
+        lean = servers.enter_context(serve(project, Serving({"workers": chosen.workers, "roles": ("predict",)})))
+        for load in predict_loads(lean.port):
+            measure(load, CONNECTIONS, 1.0)
+        show_memory("predict", resident(lean))
         show_memory("from a release directory", directory_memory(project, folder, loads[1:5]))
+
+
+def resident(served: Served) -> float:
+    """Return the memory of the largest worker, MB."""
+    return float(max(worker.memory_info().rss for worker in served.workers()) / 1e6)
 
 
 def free_port() -> int:

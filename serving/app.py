@@ -23,7 +23,7 @@ from likewise.serving.observing import Observer, request_id
 from likewise.serving.off_loop import OffLoop
 from likewise.serving.open_inference_routes import OpenInferenceRoutes
 from likewise.serving.parts import Parts
-from likewise.serving.ports import FeatureCatalog
+from likewise.serving.ports import FeatureCatalog, FeatureSource
 from likewise.serving.predict_routes import Predictions, PredictRoutes
 from likewise.serving.problems import plain_problem, unexpected_response
 from likewise.serving.refresher import Refresher
@@ -96,7 +96,7 @@ def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | Non
     )
     edge = Edge(Access(settings), metrics, settings.limits.inflight, worker.observers())
     # Its own thread: a probe that waits for a lost store must not hold up answers.
-    health = HealthRoutes(resident, _store_answers(parts.catalog), metrics, OffLoop(threads=1))
+    health = HealthRoutes(resident, _store_answers(parts.source or parts.catalog), metrics, OffLoop(threads=1))
     for router in _routers(worker, edge, health):
         # Flat, not nested by `include_router`: a nested router is matched route by route for every request.
         app.router.routes.extend(router.routes)
@@ -130,7 +130,7 @@ def _lifespan(worker: _Worker) -> Callable[[FastAPI], contextlib.AbstractAsyncCo
     parts, settings = worker.parts, worker.settings
     refresher = Refresher(
         resident=worker.resident,
-        catalog=parts.catalog,
+        source=parts.source or parts.catalog,
         metrics=worker.metrics,
         breaker=worker.reads.breaker,
         heal=parts.heal,
@@ -176,8 +176,8 @@ def _catalog(parts: Parts) -> FeatureCatalog:
     return parts.catalog
 
 
-def _store_answers(catalog: FeatureCatalog | None) -> Callable[[], bool]:
-    return catalog.is_reachable if catalog is not None else lambda: True
+def _store_answers(source: FeatureSource | None) -> Callable[[], bool]:
+    return source.is_reachable if source is not None else lambda: True
 
 
 class _NoReleases:

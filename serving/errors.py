@@ -296,6 +296,18 @@ class SettingsError(ServingError):
         super().__init__(f"setting {name!r} can't be used", expected=expected, got=repr(got))
 
 
+class FeastUnreadableError(ServingError):
+    """The process that reads the Feast repository did not answer."""
+
+    def __init__(self, got: str) -> None:
+        super().__init__(
+            "the Feast repository can't be read",
+            expected="what `feast apply` wrote",
+            got=got,
+            advice="run `feast feature-services list` in the repository",
+        )
+
+
 class WorkersFailedError(ServingError):
     """Workers end before they serve."""
 

@@ -1,6 +1,6 @@
 """A feature service or a list of references, resolved against the Feast registry into a plan, once."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,28 +15,8 @@ from likewise.serving.errors import (
     UnservableViewError,
 )
 from likewise.serving.plan import ComputedView, FeaturePlan, Field, KeyBinding, Served, StoredView
+from likewise.serving.resolved_plan import ResolvedPlan
 from likewise.stores.definitions import logical_type
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedPlan:
-    """A plan and the on-demand views (Feast's own objects, with their code) that it computes."""
-
-    plan: FeaturePlan
-    on_demand: Mapping[str, OnDemandFeatureView]
-
-    def is_same_as(self, other: "ResolvedPlan") -> bool:
-        """Whether both read and compute the same."""
-        return self.plan == other.plan and self.code() == other.code()
-
-    def code(self) -> dict[str, str | None]:
-        """Return the source text of each on-demand view."""
-        return {name: getattr(view.feature_transformation, "udf_string", None) for name, view in self.on_demand.items()}
-
-    def restricted_to(self, references: Collection[str]) -> "ResolvedPlan":
-        """Return the plan that serves only some of the features (what it reads stays)."""
-        kept = tuple(item for item in self.plan.served if f"{item.view}:{item.field.name}" in references)
-        return ResolvedPlan(replace(self.plan, served=kept), self.on_demand)
 
 
 @dataclass(frozen=True, slots=True)

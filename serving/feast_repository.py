@@ -10,15 +10,18 @@ from feast.errors import FeastError
 from redis.exceptions import RedisError
 
 from likewise.serving.errors import ReleaseRefusedError, SettingsError
-from likewise.serving.feast_plan import ResolvedPlan, resolve_references, resolve_service
+from likewise.serving.feast_plan import resolve_references, resolve_service
 from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.on_demand import OnDemandView
+from likewise.serving.on_demand_code import code_of
 from likewise.serving.online import OnlineReader
 from likewise.serving.packed_views import PackedViews
 from likewise.serving.ports import FeatureRequest, ServedFeatures, serve_features
 from likewise.serving.release_dir import Features, StorePlace
+from likewise.serving.resolved_plan import ResolvedPlan
 from likewise.serving.store_link import StoreLink
 from likewise.stores.clock import Clock
+from likewise.stores.definition_parts import DefinitionParts
 from likewise.stores.definitions import describe_definitions
 from likewise.stores.packed_clients import Topology
 from likewise.stores.packed_redis import PackedRedisOnlineStore
@@ -62,6 +65,11 @@ class FeastRepository:
         self._lock = threading.Lock()
         self._readers: dict[FeatureRequest, tuple[ResolvedPlan, ServedFeatures]] = {}
 
+    @property
+    def project(self) -> str:
+        """Return Feast's project."""
+        return self.store.project
+
     def known(self, request: FeatureRequest) -> ServedFeatures | None:
         """Return what answers if it has been resolved already."""
         found = self._readers.get(request)
@@ -96,8 +104,8 @@ class FeastRepository:
             moved = ", ".join(release.identity.moved)
             raise ReleaseRefusedError(release.identity.reference, f"definitions moved: {moved}")
         plan, config = release.reader.plan, self.store.config
-        code = {view.plan.name: view.code.to_proto().SerializeToString() for view in release.reader.on_demand}  # type: ignore[attr-defined]
-        fingerprint = describe_definitions(self.store, plan.service or "").fingerprint
+        code = code_of({view.plan.name: view.code for view in release.reader.on_demand})
+        fingerprint = self.definitions(plan.service or "").fingerprint
         online = config.online_store
         place = StorePlace(
             project=config.project,
@@ -111,6 +119,10 @@ class FeastRepository:
         """Return the plan of a service, features by their full names only where short ones collide."""
         with self._lock:
             return resolve_service(self.store, service, full_names=None)
+
+    def definitions(self, service: str) -> DefinitionParts:
+        """Return what the definitions of a service are now."""
+        return describe_definitions(self.store, service)
 
     def refresh(self) -> None:
         """Read the Feast registry again; readers whose definitions changed are replaced, the others stay."""

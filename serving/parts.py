@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from likewise.serving.ports import FeatureCatalog, FeatureWriter
+from likewise.serving.ports import FeatureCatalog, FeatureSource, FeatureWriter
 from likewise.serving.registry_routes import RegistryReader
 from likewise.serving.resident import ReleaseSource
 from likewise.serving.telemetry import Telemetry
@@ -35,6 +35,8 @@ class Parts:
         Awaited once when the worker ends.
     telemetry
         Makes and sends spans; None: there are none. The worker closes it.
+    source
+        What is refreshed and probed where there is no catalog; None: the catalog, if there is one.
     """
 
     catalog: FeatureCatalog | None = None
@@ -44,3 +46,4 @@ class Parts:
     heal: Callable[[], object] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing_to_close
     telemetry: Telemetry | None = None
+    source: FeatureSource | None = None

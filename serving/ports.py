@@ -40,7 +40,19 @@ def serve_features(reader: OnlineReader) -> ServedFeatures:
     return ServedFeatures(reader, FeastAnswer(reader.plan))
 
 
-class FeatureCatalog(Protocol):
+class FeatureSource(Protocol):
+    """Where features come from: looked at again now and then, and asked whether it is there."""
+
+    def refresh(self) -> None:
+        """Look at the Feast registry again; readers whose definitions are unchanged stay."""
+        ...
+
+    def is_reachable(self) -> bool:
+        """Whether the online store answers."""
+        ...
+
+
+class FeatureCatalog(FeatureSource, Protocol):
     """Finds what answers a feature request."""
 
     def known(self, request: FeatureRequest) -> ServedFeatures | None:
@@ -49,14 +61,6 @@ class FeatureCatalog(Protocol):
 
     def resolve(self, request: FeatureRequest) -> ServedFeatures:
         """Return it, resolved against the registry (milliseconds, blocking)."""
-        ...
-
-    def refresh(self) -> None:
-        """Look at the Feast registry again; readers whose definitions are unchanged stay."""
-        ...
-
-    def is_reachable(self) -> bool:
-        """Whether the online store answers."""
         ...
 
 

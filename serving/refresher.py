@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from likewise.serving.guarded_read import CircuitBreaker
 from likewise.serving.metrics import Metrics
 from likewise.serving.off_loop import OffLoop
-from likewise.serving.ports import FeatureCatalog
+from likewise.serving.ports import FeatureSource
 from likewise.serving.resident import ResidentReleases
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Refresher:
     """
 
     resident: ResidentReleases
-    catalog: FeatureCatalog | None
+    source: FeatureSource | None
     metrics: Metrics
     breaker: CircuitBreaker
     heal: Callable[[], object]
@@ -72,7 +72,7 @@ class Refresher:
                 await pool(self._heal_safely)
             await pool(self._look_safely)
             if time.monotonic() - looked > self.definitions_seconds:
-                await pool(self._refresh_catalog)
+                await pool(self._refresh_source)
                 looked = time.monotonic()
 
     def _look_safely(self) -> None:
@@ -88,10 +88,10 @@ class Refresher:
         except Exception:  # the edge of a background task: requests go on trying
             logger.exception("looking for the online store failed")
 
-    def _refresh_catalog(self) -> None:
+    def _refresh_source(self) -> None:
         try:
-            if self.catalog is not None:
-                self.catalog.refresh()
+            if self.source is not None:
+                self.source.refresh()
             self.resident.look_for_moved_definitions()
         except Exception:  # the edge of a background task: the definitions known so far go on
             logger.exception("reading the Feast registry failed; the definitions known so far go on")

@@ -1,17 +1,39 @@
 """Releases from the registry: resolved against the Feast repository, checked part by part, proved."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from likewise.models import load_predictor
 from likewise.serving.errors import ReleaseRefusedError
-from likewise.serving.feast_plan import ResolvedPlan
-from likewise.serving.feast_repository import FeastRepository
 from likewise.serving.loaded_release import LoadedRelease, Predictor, ReleaseIdentity
+from likewise.serving.online import OnlineReader
 from likewise.serving.release_checks import check_inputs, check_one_node
 from likewise.serving.resident import split_reference, tell_moved
+from likewise.serving.resolved_plan import ResolvedPlan
 from likewise.serving.settings import OnMovedDefinitions, OnStale
-from likewise.stores.definitions import describe_definitions
+from likewise.stores.definition_parts import DefinitionParts
 from likewise.transforms.registry import Registry, Release
+
+
+class FeatureRepository(Protocol):
+    """Port to the Feast repository: what its definitions are, and readers of its online store."""
+
+    @property
+    def project(self) -> str:
+        """Return Feast's project."""
+        ...
+
+    def plan_of(self, service: str) -> ResolvedPlan:
+        """Return the plan of a service, features by their full names only where short ones collide."""
+        ...
+
+    def definitions(self, service: str) -> DefinitionParts:
+        """Return what the definitions of a service are now."""
+        ...
+
+    def reader(self, resolved: ResolvedPlan) -> OnlineReader:
+        """Return a reader of a resolved plan."""
+        ...
 
 
 class RegistryReleases:
@@ -30,7 +52,7 @@ class RegistryReleases:
     def __init__(
         self,
         registry: Registry,
-        repository: FeastRepository,
+        repository: FeatureRepository,
         on_stale: OnStale = "missing",
         on_moved_definitions: OnMovedDefinitions = "alarm",
     ) -> None:
@@ -57,8 +79,8 @@ class RegistryReleases:
         """
         release = self._registry.release(f"release:{name}:{version}")
         reference = f"{release.name}:{release.version}"
-        if release.feast_project != self._repository.store.project:
-            here = self._repository.store.project
+        here = self._repository.project
+        if release.feast_project != here:
             raise ReleaseRefusedError(reference, f"it reads Feast project {release.feast_project!r}, this is {here!r}")
         moved = self._moved(release)
         if moved:
@@ -83,7 +105,7 @@ class RegistryReleases:
         return self._moved(self._registry.release(f"release:{release.identity.reference}"))
 
     def _moved(self, release: Release) -> tuple[str, ...]:
-        now = describe_definitions(self._repository.store, release.feature_service)
+        now = self._repository.definitions(release.feature_service)
         if now.fingerprint == release.definitions_fingerprint:
             return ()
         return now.differences(release.definitions) or ("definitions",)

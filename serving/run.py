@@ -21,6 +21,8 @@ from likewise.serving.app import build_app
 from likewise.serving.corked_http import CorkedHttp
 from likewise.serving.errors import SettingsError
 from likewise.serving.metrics_board import MetricsBoard
+from likewise.serving.open_predict_parts import needs_no_feast
+from likewise.serving.open_predict_parts import opener as predict_opener
 from likewise.serving.parts import Parts
 from likewise.serving.prefork import Tell, Workers, hangup_reloads
 from likewise.serving.redaction import redactor_of
@@ -81,7 +83,9 @@ def run(settings: ServingSettings) -> None:
 
 
 def _opener(settings: ServingSettings) -> Opener:
-    """Return what opens the parts of a worker, imported now: Feast costs 5 s and 190 MB, and not all need it."""
+    """Return what opens the parts of a worker, imported now: Feast costs 5 s and 60 MB, and not all need it."""
+    if settings.release_dir is None and needs_no_feast(settings):
+        return predict_opener(settings)
     name = "open_parts" if settings.release_dir is None else "open_release_dir"
     opener: Opener = import_module(f"likewise.serving.{name}").open_parts
     return opener

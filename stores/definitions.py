@@ -22,6 +22,7 @@ from feast.feature_view import DUMMY_ENTITY_ID
 from feast.feature_view_projection import FeatureViewProjection
 from google.protobuf.json_format import MessageToDict
 
+from likewise.stores.definition_parts import DefinitionParts
 from likewise.stores.errors import FeatureServiceUnknownError, FeatureTypeError
 from likewise.transforms.logical_types import LogicalType
 
@@ -42,17 +43,13 @@ View = Any  # one of Feast's view classes; they share no typed base
 
 
 @dataclass(frozen=True, slots=True)
-class Definitions:
+class Definitions(DefinitionParts):
     """A feature service with everything it rests on.
 
     Attributes
     ----------
     feature_refs
         `view:feature` in declared order.
-    fingerprint
-        `sha256:` of all parts; equal exactly when nothing that can change a value differs.
-    parts
-        Digest by part: `service:NAME`, `view:NAME`, `on_demand:NAME`.
     join_keys
         Columns that entity rows must have, in the order in which the views need them.
     request_fields
@@ -62,15 +59,9 @@ class Definitions:
     """
 
     feature_refs: tuple[str, ...]
-    fingerprint: str
-    parts: Mapping[str, str]
     join_keys: tuple[str, ...]
     request_fields: Mapping[str, LogicalType]
     features: Mapping[str, LogicalType]
-
-    def differences(self, parts: Mapping[str, str]) -> tuple[str, ...]:
-        """Return the names of parts that differ from another set of parts, added and removed ones included."""
-        return tuple(sorted(name for name in {*self.parts, *parts} if self.parts.get(name) != parts.get(name)))
 
 
 def describe_definitions(store: FeatureStore, feature_service: str) -> Definitions:

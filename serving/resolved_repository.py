@@ -1,0 +1,119 @@
+"""A user's Feast repository as a worker without Feast knows it: resolved elsewhere, asked again when it changed."""
+
+import threading
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from likewise.serving.on_demand import OnDemandCode, OnDemandView
+from likewise.serving.online import OnlineReader
+from likewise.serving.packed_views import PackedViews
+from likewise.serving.registry_file import RegistryFile
+from likewise.serving.resolution import Resolution, ResolvedService
+from likewise.serving.resolved_plan import ResolvedPlan
+from likewise.serving.resolver import Question
+from likewise.serving.store_link import StoreLink
+from likewise.stores.clock import Clock
+from likewise.stores.definition_parts import DefinitionParts
+from likewise.stores.packed_clients import Topology
+from likewise.transforms.errors import LikewiseError
+
+
+class ResolvedRepository:
+    """A `FeatureRepository` and a `FeatureSource`; thread-safe.
+
+    Parameters
+    ----------
+    repo
+        The folder of `feature_store.yaml`.
+    known
+        What it said when it was asked last.
+    clock
+        What TTLs are measured against.
+    watch
+        Returns a reader that is watched (traces); None: readers are as they are.
+    """
+
+    def __init__(
+        self,
+        repo: Path,
+        known: Resolution,
+        clock: Clock,
+        watch: Callable[[OnlineReader], OnlineReader] | None = None,
+    ) -> None:
+        self._repo, self._clock, self._watch = repo.resolve(), clock, watch
+        topology = Topology(known.kind, known.sentinel_master)
+        self.link = StoreLink(known.project, known.connection_string, self._repo, topology)
+        self._lock = threading.Lock()
+        self._know(known)
+
+    def _know(self, known: Resolution) -> None:
+        self._known = known
+        self._file = RegistryFile(Path(known.registry_file), known.registry_digest)
+
+    @property
+    def project(self) -> str:
+        """Return Feast's project."""
+        return self._known.project
+
+    def plan_of(self, service: str) -> ResolvedPlan:
+        """Return the plan of a service; its on-demand code is opened here, which imports Feast.
+
+        Raises
+        ------
+        LikewiseError
+            It can't be resolved.
+        """
+        found = self._service(service)
+        return ResolvedPlan(found.plan, _opened(found.code))
+
+    def definitions(self, service: str) -> DefinitionParts:
+        """Return what the definitions of a service are, as of the last look at the Feast registry."""
+        return self._service(service).definitions
+
+    def _service(self, service: str) -> ResolvedService:
+        with self._lock:
+            if service not in self._known.services:
+                self._know(Question(self._repo, [*self._known.services, service]).answer())
+            found = self._known.services[service]
+        if isinstance(found, LikewiseError):
+            raise found
+        return found
+
+    def reader(self, resolved: ResolvedPlan) -> OnlineReader:
+        """Return a reader of a resolved plan over this repository's online store."""
+        plan = resolved.plan
+        views = tuple(OnDemandView(view, resolved.on_demand[view.name]) for view in plan.computed)
+        reader = OnlineReader(plan, PackedViews(self.link, plan, self._clock), views, self._clock)
+        return reader if self._watch is None else self._watch(reader)
+
+    def refresh(self) -> None:
+        """Ask again if the file of the Feast registry has changed since."""
+        with self._lock:
+            if not self._file.is_unchanged():
+                self._know(Question(self._repo, [*self._known.services]).answer())
+
+    def is_reachable(self) -> bool:
+        """Whether the online store answers."""
+        try:
+            return bool(self.link.sync().ping())
+        except (RedisError, OSError):
+            return False
+
+    def heal(self) -> None:
+        """Look where the embedded server is now, after it did not answer."""
+        self.link.relocate()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.link.aclose()
+
+
+def _opened(code: Mapping[str, bytes]) -> Mapping[str, OnDemandCode]:
+    if not code:
+        return {}
+    # Feast costs 5 s and 60 MB; it is needed only to open on-demand views, which are its own.
+    views: Mapping[str, OnDemandCode] = import_module("likewise.serving.on_demand_code").views_of(code)
+    return views
