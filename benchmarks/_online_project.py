@@ -1,8 +1,6 @@
 """One embedded Redis, Parquet files of five views, and Feast repositories over them; figures with their bars."""
 
 import contextlib
-import os
-import platform
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -139,14 +137,3 @@ class Figure:
 
 
 HEADING = Figure("", "Feast's", "ours", "ratio", "bar").line()
-
-
-def machine() -> str:
-    """Return what this runs on, and how busy it is."""
-    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    model = next((line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")), "?")
-    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    load = os.getloadavg()[0]
-    return (
-        f"{os.cpu_count()} cores ({model}), {gigabytes:.0f} GiB, CPython {platform.python_version()}, load {load:.1f}"
-    )

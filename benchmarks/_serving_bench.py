@@ -166,19 +166,6 @@ def predict_body(users: list[int]) -> bytes:
     return json.dumps({"entities": {"user_id": users}}).encode()
 
 
-def machine() -> str:
-    """Return the machine's line for a table."""
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    memory = round(psutil.virtual_memory().total / 2**30)
-    version = ".".join(map(str, sys.version_info[:2]))
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    return f"{os.cpu_count()} cores ({names[0] if names else 'unknown'}), {memory} GiB, CPython {version}, load {load}"
-
-
 def _script(path: Path, code: str) -> list[str]:
     path.write_text(code)
     return [sys.executable, "-W", "ignore", str(path)]

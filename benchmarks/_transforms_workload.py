@@ -6,13 +6,9 @@ mean-impute and quantile-to-normal on 5, mean-impute and decile bins on 5, ordin
 
 from __future__ import annotations
 
-import os
-import platform
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow as pa
 
 from likewise.transforms import Steps, Transform
@@ -48,12 +44,3 @@ def ours() -> Transform:
             "codes": [Steps(STRINGS, [K.OrdinalEncoder()])],
         },
     )
-
-
-def machine() -> str:
-    """Return one line on the machine and how busy it is."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
-    memory = round(psutil.virtual_memory().total / 2**30)
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    return f"{os.cpu_count()} cores ({model}), {memory} GiB, CPython {platform.python_version()}, load {load}"

@@ -28,7 +28,8 @@ import redis
 sys.path.insert(0, str(Path(__file__).parent))
 
 from _closed_loop import Load, Measured, measure
-from _serving_bench import BenchProject, Served, Serving, bench_project, machine, serve, serve_feast
+from _machine import machine
+from _serving_bench import BenchProject, Served, Serving, bench_project, serve, serve_feast
 
 CONNECTIONS = 8
 SHAPES = ((1, 50), (1, 250), (100, 50), (100, 250))

@@ -21,8 +21,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from _machine import machine
 from _open_loop import Pace, Recorded, http_request, measure_open_loop
-from _serving_bench import BenchProject, Served, Serving, bench_project, machine, predict_body, serve
+from _serving_bench import BenchProject, Served, Serving, bench_project, predict_body, serve
 from _tcp_proxy import TcpProxy
 
 from likewise.stores.embedded import attach

@@ -25,8 +25,9 @@ import matplotlib.pyplot as plt
 sys.path.insert(0, str(Path(__file__).parent))
 
 from _closed_loop import Load, measure
+from _machine import machine
 from _open_loop import Pace, Recorded, http_request, measure_open_loop
-from _serving_bench import Serving, bench_project, machine, serve, serve_feast
+from _serving_bench import Serving, bench_project, serve, serve_feast
 
 SHARES = (0.25, 0.5, 0.7, 0.9)
 BAR_SHARE, BAR = 0.7, 0.25

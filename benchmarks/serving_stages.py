@@ -14,7 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from _serving_bench import bench_project, machine
+from _machine import machine
+from _serving_bench import bench_project
 
 from likewise.serving.entity_rows import RowRules, check_rows
 from likewise.serving.open_parts import open_parts

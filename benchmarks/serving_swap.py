@@ -22,8 +22,9 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from _machine import machine
 from _open_loop import http_request
-from _serving_bench import BenchProject, Served, Serving, bench_project, machine, predict_body, serve
+from _serving_bench import BenchProject, Served, Serving, bench_project, predict_body, serve
 from _swap_client import Checker, Expected, Flow, Verdict, drive
 
 from likewise.serving.entity_rows import RowRules, check_rows

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import resource
 import statistics
 import tempfile
@@ -29,6 +28,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from _machine import machine
 from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
 from feast.types import Float64
 
@@ -229,12 +229,6 @@ def run_joins(asked: argparse.Namespace) -> None:
 def is_chosen(name: str, only: list[str]) -> bool:
     """Say whether a contender is asked for; nothing asked for means all."""
     return not only or any(part.lower() in name.lower() for part in only)
-
-
-def machine() -> str:
-    """Return what this ran on."""
-    load = os.getloadavg()[0]
-    return f"{os.cpu_count()} cores, {platform.machine()}, CPython {platform.python_version()}, load {load:.1f}"
 
 
 def run_stream(rows: int, memory_limit: str) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+from _machine import machine
 from _online_memory import SHAPES, Shape, bytes_a_row
 from _online_project import (
     FEASTS,
@@ -32,7 +33,6 @@ from _online_project import (
     Figure,
     bench,
     feature_names,
-    machine,
     table_of,
 )
 from feast import FeatureStore, ValueType

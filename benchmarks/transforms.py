@@ -25,7 +25,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
-from _transforms_workload import FLOATS, STRINGS, machine, make_data, ours
+from _machine import machine
+from _transforms_workload import FLOATS, STRINGS, make_data, ours
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline

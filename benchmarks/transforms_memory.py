@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet
-from _transforms_workload import machine, make_data
+from _machine import machine
+from _transforms_workload import make_data
 
 BAR_MB = 256.0
 _CHUNK = 1 << 20
