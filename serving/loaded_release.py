@@ -180,7 +180,7 @@ class LoadedRelease:
         if self.refuse_stale:
             _check_fresh(rows)
         counters = Counters()
-        tensors = self.transform.apply_columns(rows.columns, counters)
+        tensors = self.transform.apply_columns(rows.inputs, counters)
         self.tally.add(counters)
         predictions = None if self.predictor is None else self.predictor.predict(tensors)
         return Answer(rows, tensors, predictions)

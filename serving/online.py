@@ -12,6 +12,7 @@ import numpy.typing as npt
 from likewise.serving.entity_rows import EVENT_TIMESTAMP, EntityRows
 from likewise.serving.on_demand import Input, OnDemandView
 from likewise.serving.plan import FeaturePlan, Field, StoredView
+from likewise.serving.served_columns import ServedColumns, ServedPlaces
 from likewise.stores.clock import Clock
 from likewise.stores.packed_answer import ReadAnswer
 from likewise.transforms.columns import Column, LogicalType, column_from_values
@@ -90,7 +91,7 @@ class FeatureRows:
     answer: Sequence[StoredRows]
     on_demand: tuple[OnDemandView, ...]
     now_microseconds: int
-    served_from: Mapping[str, int] | None = None
+    served_from: ServedPlaces | None = None
 
     @property
     def n(self) -> int:
@@ -111,13 +112,10 @@ class FeatureRows:
         OnDemandViewError
             The code of an on-demand view failed on these values.
         """
-        columns: dict[str, Column] = {field.name: _key_column(field, self.given) for field in self.plan.join_keys}
-        columns |= self.given.request
-        if EVENT_TIMESTAMP not in columns:
-            columns[EVENT_TIMESTAMP] = Column(LogicalType.TIME, np.full(self.n, self.now_microseconds, np.int64))
+        columns = dict(self._sent)
         if self.served_from is not None and isinstance(self.answer, ReadAnswer):
             read = self.answer.columns  # all views in one list: a mapping for each took as long as decoding
-            columns.update({name: read[place] for name, place in self.served_from.items()})
+            columns.update({name: read[place] for name, place in self.served_from.places.items()})
             return columns
         found = {view: rows.columns for view, rows in self.stored.items()}
         if self.on_demand:
@@ -125,6 +123,21 @@ class FeatureRows:
         for item in self.plan.served:
             columns[item.column] = found[item.view][item.field.name]
         return columns
+
+    @cached_property
+    def _sent(self) -> Mapping[str, Column]:
+        columns: dict[str, Column] = {field.name: _key_column(field, self.given) for field in self.plan.join_keys}
+        columns |= self.given.request
+        if EVENT_TIMESTAMP not in columns:
+            columns[EVENT_TIMESTAMP] = Column(LogicalType.TIME, np.full(self.n, self.now_microseconds, np.int64))
+        return columns
+
+    @property
+    def inputs(self) -> Mapping[str, Column]:
+        """Return `columns`, in the form that takes a transform least time; nothing is made before it is read."""
+        if self.served_from is not None and isinstance(self.answer, ReadAnswer):
+            return ServedColumns(lambda: self._sent, self.answer, self.served_from)
+        return self.columns
 
     def _compute(
         self, columns: Mapping[str, Column], stored: Mapping[str, Mapping[str, Column]]
@@ -170,7 +183,7 @@ class OnlineReader:
     store: ViewStore
     on_demand: tuple[OnDemandView, ...]
     clock: Clock
-    served_from: Mapping[str, int] | None = field(init=False, repr=False, compare=False)
+    served_from: ServedPlaces | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "served_from", _served_from(self.plan))
@@ -198,13 +211,13 @@ class OnlineReader:
         return FeatureRows(self.plan, rows, stored, self.on_demand, now, self.served_from)
 
 
-def _served_from(plan: FeaturePlan) -> Mapping[str, int] | None:
+def _served_from(plan: FeaturePlan) -> ServedPlaces | None:
     places = {
         place: at for at, place in enumerate((view.name, one.name) for view in plan.stored for one in view.fields)
     }
     if any((item.view, item.field.name) not in places for item in plan.served):
         return None
-    return {item.column: places[item.view, item.field.name] for item in plan.served}
+    return ServedPlaces({item.column: places[item.view, item.field.name] for item in plan.served})
 
 
 def absent_rows(view: StoredView, n: int) -> StoredRows:

@@ -10,16 +10,24 @@ import numpy as np
 import numpy.typing as npt
 
 from likewise.stores.packed_blocks import Block, Group, groups_of, scattered
-from likewise.stores.packed_columns import block_columns
+from likewise.stores.packed_columns import block_columns, block_numbers, is_number, logical_type
 from likewise.stores.packed_encode import Bits, Times
 from likewise.stores.packed_features import Wanted
 from likewise.stores.packed_fetch import NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, row_statuses
 from likewise.stores.packed_parts import Found
-from likewise.transforms.columns import Column
+from likewise.transforms.columns import Column, LogicalType
 
 Statuses = npt.NDArray[np.uint8]
 # Microseconds, 146,000 years; no time of a row is as old, and subtracting it overflows nothing.
 _FOR_EVER = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class NumberLine:
+    """Which line of `ReadAnswer.numbers` a feature is, and as what transforms see it."""
+
+    at: int
+    type: LogicalType
 
 
 class Asked:
@@ -41,6 +49,11 @@ class Asked:
         self.wanted = tuple(tuple(some) for some in wanted)
         self.firsts = tuple(accumulate(map(len, self.wanted), initial=0))
         self.groups: tuple[Group, ...] = groups_of(one.type for some in self.wanted for one in some)
+        numeric = [(place, group.type) for group in self.groups if is_number(group.type) for place in group.places]
+        self.number_lines = {place: NumberLine(at, logical_type("", kind)) for at, (place, kind) in enumerate(numeric)}
+        self.group_of = {
+            place: (at, line) for at, one in enumerate(self.groups) for line, place in enumerate(one.places)
+        }
         self._max_ages = np.array([age or _FOR_EVER for age in max_ages], np.int64)
         self.hides = ~np.array(report_only, np.bool_)
 
@@ -112,10 +125,25 @@ class ReadAnswer(Sequence["ViewRows"]):
     @cached_property
     def columns(self) -> Sequence[Column]:
         """Return a column of n values for each feature, view by view in the order asked."""
-        columns: dict[int, Column] = {}
-        for group, block in zip(self.asked.groups, self.blocks, strict=True):
-            columns.update(zip(group.places, block_columns(block), strict=True))
-        return [columns[place] for place in range(len(columns))]
+        return [self.column(place) for place in range(len(self.asked.group_of))]
+
+    def column(self, place: int) -> Column:
+        """Return the column of one feature; those of its declared type are made with it."""
+        group, line = self.asked.group_of[place]
+        made = self._columns_by_group.get(group)
+        if made is None:
+            made = self._columns_by_group[group] = block_columns(self.blocks[group])
+        return made[line]
+
+    @cached_property
+    def _columns_by_group(self) -> dict[int, list[Column]]:
+        return {}
+
+    @cached_property
+    def numbers(self) -> npt.NDArray[np.float64]:
+        """Return the numbers of all features that are some, (k, n), as `asked.number_lines` orders them."""
+        numbers = [block_numbers(block) for block in self.blocks if is_number(block.type)]
+        return np.concatenate(numbers) if numbers else np.empty((0, self.found.n))
 
     @cached_property
     def nulls(self) -> Bits:

@@ -67,6 +67,21 @@ def block_columns(block: Block) -> list[Column]:
     return [_object_column(block.type, cells) for cells in block.values]
 
 
+def is_number(kind: FieldType) -> bool:
+    """Return whether blocks of a type are numbers to transforms (booleans are)."""
+    return kind in _SCALARS and kind is not FieldType.UNIX_TIMESTAMP
+
+
+def block_numbers(block: Block) -> npt.NDArray[np.float64]:
+    """Return a block of numbers as (k, n) float64, NaN where missing."""
+    if block.type in FLOATS:
+        return block.values  # type: ignore[no-any-return]
+    numbers: npt.NDArray[np.float64] = block.values.astype(np.float64)
+    if block.missing is not None:
+        numbers[block.missing] = np.nan
+    return numbers
+
+
 def _time_columns(block: Block) -> list[Column]:
     masks: Sequence[Bits | None] = [None] * len(block.values) if block.missing is None else list(block.missing)
     some = [mask if mask is not None and mask.any() else None for mask in masks]
@@ -75,16 +90,12 @@ def _time_columns(block: Block) -> list[Column]:
 
 def _number_columns(block: Block) -> list[Column]:
     logical = _SCALARS[block.type]
-    if block.type in FLOATS:
-        return _plain_columns(logical, block.values)
-    numbers: npt.NDArray[np.float64] = block.values.astype(np.float64)
+    numbers = block_numbers(block)
     columns = _plain_columns(logical, numbers)
     if block.type is FieldType.INT64:
         # Integers that float64 cannot tell apart are kept beside the numbers.
         for at in np.flatnonzero((np.abs(numbers) > EXACT_INTEGER).any(axis=1)).tolist():
             columns[at] = Column(logical, numbers[at], None, block.values[at])
-    if block.missing is not None:
-        numbers[block.missing] = np.nan
     return columns
 
 

@@ -18,6 +18,7 @@ from likewise.transforms.bounds import Bounds, bounds_of
 from likewise.transforms.columns import Column, InputSpec
 from likewise.transforms.counters import Counters
 from likewise.transforms.errors import ColumnMissingError, ColumnTypeError
+from likewise.transforms.gathered_columns import GatheredColumns
 from likewise.transforms.golden import GoldenRows
 from likewise.transforms.inverse import inverted
 from likewise.transforms.kind import Floats
@@ -137,12 +138,14 @@ class FittedTransform:
 
     def apply_columns(self, columns: Mapping[str, Column], counters: Counters | None = None) -> Tensors:
         """Return the tensors of n rows given as columns; extra columns are ignored."""
-        numbers = [_checked(columns, spec).values for spec in self._number_specs]
         others = [_checked(columns, spec) for spec in self._plan.column_inputs]
-        rows = len(numbers[0]) if numbers else len(others[0])
+        held = columns.numbers(self._number_specs) if isinstance(columns, GatheredColumns) else None
+        if held is None or not len(held):
+            numbers = [_checked(columns, spec).values for spec in self._number_specs]
+            rows = len(numbers[0]) if numbers else len(others[0])
+            held = np.array(numbers, dtype=np.float64).reshape(len(numbers), rows)
         # + 0.0 makes a copy, and -0.0 to 0.0.
-        matrix = np.array(numbers, dtype=np.float64).reshape(len(numbers), rows) + 0.0
-        return self._run(matrix, others, rows, counters)
+        return self._run(held + 0.0, others, held.shape[1], counters)
 
     def apply_rows(self, rows: Sequence[Mapping[str, object]], counters: Counters | None = None) -> Tensors:
         """Return the tensors of Python rows; every input must be a key, None is missing."""
