@@ -61,7 +61,11 @@ def _as_made(values: Values, fields: Fields) -> Values:
     if not all(field.type.is_numeric for field in fields):
         return values
     numbers: Any = shaped(values, fields, numbers=True)
-    return np.rint(numbers).astype(np.int32) if any(f.cardinality is not None for f in fields) else numbers
+    if all(f.cardinality is None for f in fields):
+        return numbers
+    # What can be no code at all, NaN or 1e300, is -1: no category, as any code beyond the last.
+    is_code = (numbers > -1.0) & (numbers < 2.0**31 - 1.0)
+    return np.rint(np.where(is_code, numbers, -1.0)).astype(np.int32)
 
 
 def _before(output: str, kind: FittedKind, values: Values, sides: Mapping[str, Floats]) -> Values:

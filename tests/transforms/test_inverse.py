@@ -134,3 +134,10 @@ def test_nan_comes_back_as_missing_and_nothing_as_nothing() -> None:
     fitted = fit(Steps(["x"], [K.StandardScaler()]))
     assert fitted.inverse({"o": [[math.nan]]})["x"].to_pylist() == [None]
     assert fitted.inverse({"o": np.zeros((0, 1))}).num_rows == 0
+
+
+@pytest.mark.parametrize("code", [math.nan, math.inf, -math.inf, 1e300, -1.0, 2.0, 2.0**31])
+def test_numbers_that_are_no_code_come_back_as_nulls(code: float) -> None:
+    """What a model predicts beyond all codes, NaN or an infinity stands for no category, and warns of nothing."""
+    fitted = Transform("t", {"o": [Steps(["x"], [K.LabelEncoder()])]}).fit(pa.table({"x": ["a", "b"]}))
+    assert fitted.inverse({"o": np.array([0.0, code])}).column("x").to_pylist() == ["a", None]
