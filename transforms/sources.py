@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from likewise.transforms.errors import ColumnMissingError, ColumnTypeError, EmptyFitError, SettingError
+from likewise.transforms.errors import ColumnMissingError, ColumnTypeError, EmptyFitError, LikewiseError, SettingError
 from likewise.transforms.frames import is_pandas, table_of_frame
+from likewise.transforms.logical_types import LogicalType
 
 # Small batches are joined up to this many rows, large ones are cut: one array call serves many rows.
 BLOCK_ROWS = 32_768
@@ -79,11 +80,30 @@ class _Dataset:
 
 
 def _are_plain_parquet(dataset: Any, fragments: Sequence[Any], columns: Sequence[str]) -> bool:
-    """Whether the files hold all columns themselves and no filter stands between."""
+    """Whether the files hold all columns themselves, as the dataset's schema has them, and no filter stands between."""
     if getattr(getattr(dataset, "format", None), "default_extname", None) != "parquet":
         return False
     is_filtered = bool(getattr(dataset, "_scan_options", None))
-    return not is_filtered and all(set(columns) <= set(f.physical_schema.names) for f in fragments)
+    return not is_filtered and all(_holds(f.physical_schema, dataset.schema, columns) for f in fragments)
+
+
+def _holds(held: pa.Schema, declared: pa.Schema, columns: Sequence[str]) -> bool:
+    return set(columns) <= set(held.names) and all(
+        _reads_alike(held.field(name).type, declared.field(name).type) for name in columns if name in declared.names
+    )
+
+
+def _reads_alike(held: pa.DataType, declared: pa.DataType) -> bool:
+    """Whether a file's values are those the dataset gives; a schema may ask for texts of numbers, or less precision."""
+    if held == declared or pa.types.is_null(held):
+        return True
+    try:
+        alike = LogicalType.from_arrow(held) is LogicalType.from_arrow(declared)
+    except TypeError:
+        return False
+    # Integers may be floats in files with nulls: that changes no value, and a cast to the first file's type may fail.
+    is_narrowed = pa.types.is_floating(held) and pa.types.is_floating(declared) and declared.bit_width < held.bit_width
+    return alike and not is_narrowed
 
 
 def _batches_of_file(fragment: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -192,7 +212,10 @@ def batches_of(data: Any, columns: Sequence[str], *, again: bool = True) -> Batc
     if isinstance(data, Iterable) and not isinstance(data, (str, bytes, dict)):
         return _batches_of_iterable(data, again=again)
     raise SettingError(
-        "fit", "data", "a pyarrow Table, dataset, reader or batches, or a pandas or polars frame", type(data)
+        "fit" if again else "apply",
+        "data",
+        "a pyarrow Table, dataset, reader or batches, or a pandas or polars frame",
+        type(data),
     )
 
 
@@ -210,14 +233,20 @@ def _batches_of_iterable(data: Iterable[Any], *, again: bool) -> Batches:
     iterator = iter(data)
     first = next(iterator, None)
     if first is None:
-        raise EmptyFitError("fit")
+        raise _no_batch(again=again)
     rest = _record_batches(itertools.chain([first], iterator))
     begin = next(rest, None)
     if begin is None:
-        raise EmptyFitError("fit")
+        raise _no_batch(again=again)
     if isinstance(data, Sequence):
         return _Listed([begin, *rest])
     return _OneShot(itertools.chain([begin], rest), begin.schema, again=again)
+
+
+def _no_batch(*, again: bool) -> LikewiseError:
+    if again:
+        return EmptyFitError("fit")
+    return SettingError("apply", "data", "at least one batch, if of no rows, to tell the columns", "none")
 
 
 def _record_batches(items: Iterable[Any]) -> Iterator[pa.RecordBatch]:

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet
 import pytest
 
 from likewise.transforms import Counters, FittedTransform, LogicalType, Steps, Transform, errors, number_fitter
@@ -190,3 +193,40 @@ def test_columns_that_are_no_columns_are_refused() -> None:
     fitted = Transform("t", {"o": [Steps(["x"])]}).fit(pa.table({"x": [1.0]}))
     with pytest.raises(errors.ColumnTypeError, match=r"'x': expected a Column of number.*apply_rows.*got list"):
         fitted.apply({"x": [1.0]})
+
+
+@pytest.mark.parametrize(
+    ("held", "declared", "kind"),
+    [
+        (pa.array([1, 2, 3]), pa.string(), K.OrdinalEncoder()),
+        (pa.array([0, 10**15, 5]), UTC_TIME, K.DatetimeFeatures()),
+        (pa.array([0.1, 0.2, 2**24 + 1.0]), pa.float32(), K.StandardScaler()),
+        (pa.array(["a", None, "b"]), pa.large_string(), K.OrdinalEncoder()),
+    ],
+    ids=str,
+)
+def test_the_schema_of_a_dataset_counts(tmp_path: Path, held: pa.Array, declared: pa.DataType, kind: Kind) -> None:
+    """Files whose columns a dataset's schema turns into other types give what its table gives."""
+    pyarrow.parquet.write_table(pa.table({"x": held}), tmp_path / "a.parquet")
+    dataset = pyarrow.dataset.dataset(tmp_path, schema=pa.schema([("x", declared)]))
+    transform = Transform("t", {"o": [Steps(["x"], [kind])]})
+    fitted = transform.fit(dataset)
+    assert fitted.digest == transform.fit(dataset.to_table()).digest
+    assert_same_bits(fitted.apply(dataset), fitted.apply(dataset.to_table()), "dataset")
+
+
+def test_files_with_integers_and_with_floats_are_one_column(tmp_path: Path) -> None:
+    """A column of integers that is one of floats in the file where nulls came is read without a cast that fails."""
+    pyarrow.parquet.write_table(pa.table({"x": [1, 2]}), tmp_path / "a.parquet")
+    pyarrow.parquet.write_table(pa.table({"x": [None, 2.5]}), tmp_path / "b.parquet")
+    transform = Transform("t", {"o": [Steps(["x"], [K.StandardScaler()])]})
+    whole = transform.fit(pa.table({"x": [1.0, 2.0, None, 2.5]}))
+    assert transform.fit(pyarrow.dataset.dataset(tmp_path)).digest == whole.digest
+
+
+@pytest.mark.parametrize("data", [iter(()), 7], ids=["no batch", "a number"])
+def test_what_can_not_be_applied_to_is_told_of_apply(data: Any) -> None:
+    """Errors of apply speak of apply."""
+    fitted = Transform("t", {"o": [Steps(["x"], [K.Clip(0.0, 1.0)])]}).fit(pa.table({"x": [1.0]}))
+    with pytest.raises(errors.SettingError, match="apply: data must be"):
+        fitted.apply(data)
