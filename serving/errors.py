@@ -142,6 +142,19 @@ class NotFoundError(ServingError):
         )
 
 
+class RequestNotLoggedError(ServingError):
+    """The request log does not hold a request."""
+
+    def __init__(self, request_id: str, folder: object, unreadable: int) -> None:
+        self.request_id, self.unreadable = request_id, unreadable
+        lost = f" ({unreadable} of its files can't be read)" if unreadable else ""
+        super().__init__(
+            f"no request {request_id!r} is in the request log {folder}{lost}",
+            advice="take the id from the answer's `X-Request-Id`; an answer is in the log after some 5 s, and only if "
+            "it was sampled (`--request-log-share`)",
+        )
+
+
 class UnknownReleaseError(NotFoundError):
     """No such release is loaded here."""
 
@@ -335,6 +348,7 @@ STATUS: Mapping[type[LikewiseError], int] = {
     UnknownAliasError: 404,
     UnknownDigestError: 404,
     FeatureServiceUnknownError: 404,
+    RequestNotLoggedError: 404,
     StaleFeaturesError: 409,
     BodyTooLargeError: 413,
     TooManyRowsError: 413,

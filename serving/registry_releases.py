@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from likewise.models import load_predictor
-from likewise.serving.errors import ReleaseRefusedError
+from likewise.serving.errors import ReleaseRefusedError, UnknownFeatureServiceError
 from likewise.serving.loaded_release import LoadedRelease, Predictor, ReleaseIdentity
 from likewise.serving.online import OnlineReader
 from likewise.serving.release_checks import check_inputs, check_one_node
@@ -12,6 +12,7 @@ from likewise.serving.resident import split_reference, tell_moved
 from likewise.serving.resolved_plan import ResolvedPlan
 from likewise.serving.settings import OnMovedDefinitions, OnStale
 from likewise.stores.definition_parts import DefinitionParts
+from likewise.stores.errors import FeatureServiceUnknownError
 from likewise.transforms.registry import Registry, Release
 
 
@@ -102,7 +103,11 @@ class RegistryReleases:
 
     def moved(self, release: LoadedRelease) -> tuple[str, ...]:
         """Return the parts of the definitions that are not as the release pinned them."""
-        return self._moved(self._registry.release(f"release:{release.identity.reference}"))
+        pinned = self._registry.release(f"release:{release.identity.reference}")
+        try:
+            return self._moved(pinned)
+        except (FeatureServiceUnknownError, UnknownFeatureServiceError):  # moved as far as anything can
+            return (f"service:{pinned.feature_service}",)
 
     def _moved(self, release: Release) -> tuple[str, ...]:
         now = self._repository.definitions(release.feature_service)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from likewise.serving.entity_rows import EVENT_TIMESTAMP, EntityRows
-from likewise.serving.errors import NotFoundError, OnDemandViewError
+from likewise.serving.errors import OnDemandViewError, RequestNotLoggedError
 from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.logged_rows import INPUT, VALUE, array_of, raw_digest, tensors_digest, unserved_inputs
 from likewise.serving.online import NO_TIME, STATUS_NAMES, FeatureRows, HeldRows
@@ -91,7 +91,7 @@ def replay(folder: Path, request_id: str, load: Callable[[str, int], LoadedRelea
 
     Raises
     ------
-    NotFoundError
+    RequestNotLoggedError
         The log does not hold the request (it may not have been sampled).
     """
     found = _find(folder, request_id)
@@ -213,9 +213,6 @@ def _find(folder: Path, request_id: str) -> _Found:
             rows = table.slice(start, end - start)
             found.append(_Found(path.parent.parent.name, int(path.parent.name), rows, 1))
     if not found:
-        also = f"; {unreadable} files could not be read" if unreadable else ""
-        raise NotFoundError(
-            "logged request", request_id, (), f"it may not have been sampled; see `request_log_share`{also}"
-        )
+        raise RequestNotLoggedError(request_id, folder, unreadable)
     latest = found[-1]
     return _Found(latest.name, latest.version, latest.rows, len(found))

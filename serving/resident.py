@@ -14,6 +14,10 @@ from likewise.transforms.errors import LikewiseError
 
 logger = logging.getLogger(__name__)
 
+# A release that was refused may have met a passing fault (a registry or a blob store that did not answer), or
+# definitions that are applied again by now.
+RETRY_SECONDS = 30.0
+
 
 class ReleaseSource(Protocol):
     """Port to the registry: finds which release a reference names and makes it ready."""
@@ -44,7 +48,9 @@ class Slot:
     problem
         Why the release that the reference names now is not the one that answers; None if all is well.
     problem_version
-        The version that was refused, so that it is not proved again and again.
+        The version that was refused, so that it is not proved at every look.
+    retry_at
+        When that version is tried again, by `time.monotonic()`.
     moved
         Parts of the feature definitions that are no longer as the current release pinned them.
     """
@@ -53,6 +59,7 @@ class Slot:
     current: LoadedRelease | None = None
     problem: str | None = None
     problem_version: int | None = None
+    retry_at: float = 0.0
     moved: tuple[str, ...] = ()
 
     @property
@@ -135,15 +142,19 @@ class ResidentReleases:
         if slot.current is not None and slot.current.identity.version == version:
             self._put(replace(slot, problem=None, problem_version=None), changed=False)
             return False
-        if slot.problem_version == version:
+        if slot.problem_version == version and time.monotonic() < slot.retry_at:
             return False
         return self._load(slot, version)
 
     def _load(self, slot: Slot, version: int) -> bool:
         try:
             release = self._source.load(slot.name, version)
-        except LikewiseError as error:
-            self._put(replace(slot, problem=str(error), problem_version=version), changed=True)
+        except Exception as error:  # whatever it is, other references are followed on
+            if not isinstance(error, LikewiseError):
+                logger.exception("loading %s:%d failed", slot.name, version)
+            problem = str(error) or type(error).__name__
+            refused = replace(slot, problem=problem, problem_version=version, retry_at=time.monotonic() + RETRY_SECONDS)
+            self._put(refused, changed=(slot.problem, slot.problem_version) != (problem, version))
             return False
         self._put(Slot(slot.reference, release, moved=release.identity.moved), changed=False)
         previous = slot.current.identity.reference if slot.current else "nothing"

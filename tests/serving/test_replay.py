@@ -16,6 +16,7 @@ from feast import FeatureStore
 
 from likewise.serving.app import build_app
 from likewise.serving.batch_scoring import score_file
+from likewise.serving.errors import RequestNotLoggedError
 from likewise.serving.feast_repository import FeastRepository
 from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.on_demand import OnDemandView
@@ -123,6 +124,20 @@ def test_each_stage_is_named(project: Project, log: tuple[Path, list[str]]) -> N
     assert found.differs[0].startswith("prediction of row 0: logged 1.0, computed 0.25")
     other = replace(release.identity, digest="sha256:other")
     assert planted(log, replace(release, identity=other)).stage == "release"
+
+
+def test_a_request_that_was_not_logged_is_told_plainly(tmp_path: Path) -> None:
+    """An id that the log does not hold is a sentence that names the id, the folder and what may be the reason."""
+
+    def load(name: str, version: int) -> LoadedRelease:
+        raise AssertionError(f"{name}:{version}")
+
+    with pytest.raises(RequestNotLoggedError) as told:
+        replay(tmp_path, "65664bf3", load)
+    assert str(told.value) == (
+        f"no request '65664bf3' is in the request log {tmp_path}. Take the id from the answer's `X-Request-Id`; an "
+        "answer is in the log after some 5 s, and only if it was sampled (`--request-log-share`)."
+    )
 
 
 def test_a_log_that_was_changed_is_named(project: Project, log: tuple[Path, list[str]], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from likewise.serving.app import build_app
 from likewise.serving.errors import NothingLoadedError, UnknownReleaseError
+from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.resident import ResidentReleases
 from tests.serving.client import Client, serving
 from tests.serving.conftest import SETTINGS
@@ -43,7 +44,7 @@ def test_a_moved_alias_is_followed(client: Client, world: World) -> None:
 def test_a_release_that_fails_its_proof_never_answers(
     client: Client, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A refused release leaves the one before it serving; the refusal is shown, logged once, and not retried."""
+    """A refused release leaves the one before it serving; the refusal is shown, logged once, not retried at once."""
     world.source.refused.add(2)
     world.source.aliases["flight_delay@prod"] = 2
     for _ in range(20):
@@ -55,6 +56,38 @@ def test_a_release_that_fails_its_proof_never_answers(
     assert world.source.loads.count(2) == 1
     assert caplog.text.count("keeps flight_delay:1") == 1
     assert 'likewise_release_refused{reference="flight_delay@prod"} 1.0' in client.get("/metrics").text
+
+
+def test_a_release_that_could_not_be_loaded_is_tried_again(
+    source: FakeSource, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault that passes (a blob store away for a second) refuses a release for a while, not until a restart."""
+    monkeypatch.setattr("likewise.serving.resident.RETRY_SECONDS", 0.0)
+    resident = ResidentReleases(source, ("flight_delay@prod",))
+    source.refused.add(1)
+    assert [resident.refresh(), resident.refresh()] == [(), ()]
+    assert source.loads == [1, 1]
+    assert caplog.text.count("golden row 0") == 1
+    source.refused.clear()
+    assert resident.refresh() == ("flight_delay@prod",)
+    assert resident.slots[0].problem is None
+
+
+def test_a_release_that_breaks_the_loader_holds_up_no_other(
+    source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of any kind while one reference loads is its own problem: the others are loaded and followed."""
+    load = source.load
+
+    def breaks(name: str, version: int) -> LoadedRelease:
+        if version == 7:
+            raise OSError("no space left on device")
+        return load(name, version)
+
+    monkeypatch.setattr(source, "load", breaks)
+    resident = ResidentReleases(source, ("flight_delay:7", "flight_delay@prod"))
+    assert resident.refresh() == ("flight_delay@prod",)
+    assert resident.slots[0].problem == "no space left on device"
 
 
 def test_definitions_that_move_while_serving_raise_the_alarm(

@@ -6,21 +6,25 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from likewise.serving import resolved_repository, resolver
 from likewise.serving.app import build_app
-from likewise.serving.errors import FeastUnreadableError, SettingsError
+from likewise.serving.errors import FeastUnreadableError, SettingsError, UnknownFeatureServiceError
 from likewise.serving.feast_repository import FeastRepository
 from likewise.serving.open_parts import open_parts
 from likewise.serving.open_predict_parts import needs_no_feast, opener
 from likewise.serving.registry_file import has_registry_file
+from likewise.serving.registry_releases import RegistryReleases
 from likewise.serving.resolution import Resolution
 from likewise.serving.resolved_repository import ResolvedRepository
 from likewise.serving.resolver import Question
 from likewise.stores.clock import FixedClock
 from likewise.stores.embedded import stop
+from likewise.stores.errors import FeatureServiceUnknownError
 from likewise.transforms import LikewiseError
 from tests.serving.client import serving
 from tests.serving.fakes import NOW
@@ -110,6 +114,23 @@ def test_feast_is_asked_again_only_when_the_registry_changed(
         assert [sorted(services) for services in asked] == [sorted(SERVICES)]
     finally:
         file.write_bytes(content)
+
+
+@pytest.mark.parametrize("error", [UnknownFeatureServiceError("full", []), FeatureServiceUnknownError("full", [])])
+def test_a_service_that_is_gone_has_moved(error: LikewiseError) -> None:
+    """A feature service that was deleted raises the alarm of moved definitions, not an error in the background."""
+
+    class Pinned:
+        def release(self, _: str) -> object:
+            return SimpleNamespace(feature_service="full", definitions={}, definitions_fingerprint="sha256:1")
+
+    class Gone:
+        def definitions(self, _: str) -> object:
+            raise error
+
+    releases = RegistryReleases(cast("Any", Pinned()), cast("Any", Gone()))
+    answers: Any = SimpleNamespace(identity=SimpleNamespace(reference="small:1"))
+    assert releases.moved(answers) == ("service:full",)
 
 
 def test_a_server_without_feast_predicts_the_same_bits(project: Project) -> None:
