@@ -86,7 +86,11 @@ class PackedRedisOnlineStore(RedisOnlineStore):
 
     def _link(self, settings: RedisOnlineStoreConfig, base: Path | None) -> Link:
         place = (settings.connection_string, str(base or ""))
-        if place not in self._links:
+        link = self._links.get(place)
+        if link is not None and link.has_moved():
+            link.close()
+            link = None
+        if link is None:
             topology = Topology(settings.redis_type.value, settings.sentinel_master)
             self._links[place] = Link(settings.connection_string, base, topology)
         return self._links[place]

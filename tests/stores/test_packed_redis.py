@@ -13,7 +13,7 @@ from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Array, Float32, Float64, Int32, Int64, String
 
-from likewise.stores.embedded import attach, stop
+from likewise.stores.embedded import STATE_FILE, attach, stop
 from likewise.stores.packed_errors import CorruptRowError, RedisRefusedError, RedisUnreachableError, UnknownSchemaError
 from likewise.stores.packed_redis import PackedRedisOnlineStore
 from tests.stores.packed_world import NOON, View, config_of, entity, feast_store, numbers, row, store_at
@@ -271,6 +271,25 @@ def test_a_restart_in_the_middle_loses_no_row_and_leaves_none_half(tmp_path: Pat
         store.online_write_batch(config, view.feast(), rows, None)
         found = store.online_read(config, view.feast(), [entity(uid) for uid in range(3000)], ["x"])
         assert numbers(found) == [float(uid) for uid in range(3000)]
+    finally:
+        asyncio.run(store.close())
+        stop(home)
+
+
+def test_an_embedded_server_that_comes_back_on_another_port_is_found(tmp_path: Path) -> None:
+    """Killed and started elsewhere: one write fails clearly, the next reaches the server where it is now."""
+    home = tmp_path / "redis"
+    server = attach(home)
+    store, view, config = store_at(), View(), config_of(f"embedded:{home}")
+    store.online_write_batch(config, view.feast(), [row(1, 1.0)], None)
+    os.kill(server.pid, signal.SIGKILL)
+    (home / STATE_FILE).unlink()  # where it was is forgotten, so it gets a new port
+    try:
+        assert attach(home).port != server.port
+        with pytest.raises(RedisUnreachableError):
+            store.online_write_batch(config, view.feast(), [row(2, 2.0)], None)
+        store.online_write_batch(config, view.feast(), [row(2, 2.0)], None)
+        assert numbers(store.online_read(config, view.feast(), [entity(2)], ["x"])) == [2.0]
     finally:
         asyncio.run(store.close())
         stop(home)
