@@ -61,11 +61,18 @@ class Vocabulary:
         if isinstance(values, pa.Array):
             return self._places_in_arrow(values)
         if len(values) <= _FEW or (values.dtype != object and not self._is_sortable(column)):
-            get = self._index.get
-            return np.array([get(v, UNSEEN) for v in column.objects()], dtype=np.int32)
-        if values.dtype == object:
-            return self._places_in_arrow(column.arrow())
-        return self._places_of_numbers(column)
+            return self._places_one_by_one(column)
+        if values.dtype != object:
+            return self._places_of_numbers(column)
+        try:
+            array = column.arrow()
+        except UnicodeEncodeError:  # half a surrogate pair, as JSON can spell it, is none of Arrow's texts
+            return self._places_one_by_one(column)
+        return self._places_in_arrow(array)
+
+    def _places_one_by_one(self, column: Column) -> npt.NDArray[np.int32]:
+        get = self._index.get
+        return np.array([get(v, UNSEEN) for v in column.objects()], dtype=np.int32)
 
     def _is_sortable(self, column: Column) -> bool:
         return column.integers is None and self._numbers is not None

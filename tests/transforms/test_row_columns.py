@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -100,3 +101,15 @@ def test_columns_are_those_of_the_values() -> None:
     assert columns.texts([2, 0]) == ["UA", "AA", None, ""]
     assert list(columns.with_missing()) == [0, 1, 2]
     assert list(RowColumns(["UA"], (0,), {}, 1).with_missing()) == []
+
+
+@pytest.mark.parametrize("kind", [K.OrdinalEncoder(), K.OneHotEncoder(), K.CountEncoder(), K.FeatureHasher(8)])
+def test_half_a_surrogate_pair_is_a_text_in_few_rows_and_in_many(kind: Any) -> None:
+    """What JSON can spell and UTF-8 can't hold gives one result, alone and in a batch that is looked up by Arrow."""
+    apart = Transform("t", {"o": [Steps(["a"], [kind])]}).fit(pa.table({"a": ["UA", "AA"]}))
+    rows = [{"a": "U\ud800"}, {"a": None}, {"a": "UA"}] * 40
+    together, tally = Counters(), Counters()
+    tensors = apart.apply_rows(rows, together)
+    alone = [apart.apply_rows([row], tally)["o"] for row in rows]
+    assert np.array_equal(tensors["o"], np.concatenate(alone))
+    assert dict(together) == dict(tally)

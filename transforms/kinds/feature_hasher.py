@@ -117,7 +117,7 @@ class FittedFeatureHasher(FittedKind):
         """Return bucket and sign of each value; each distinct one is hashed once."""
         known = distinct(column)[0]
         hashed = [self._hashed(f"{name}={label_of(value)}") for value in known]
-        places = Vocabulary(column.type, known).places(column)
+        places = _places(column, known)
         buckets = np.array([b for b, _ in hashed] or [0], dtype=np.intp)
         signs = np.array([s for _, s in hashed] or [0.0])
         safe = np.maximum(places, 0)
@@ -126,3 +126,12 @@ class FittedFeatureHasher(FittedKind):
     def arrays(self) -> Arrays:
         """Return nothing."""
         return {}
+
+
+def _places(column: Column, known: list[Any]) -> Any:
+    """Return the place of each value among the distinct ones, below 0 where missing."""
+    if isinstance(column.values, np.ndarray) and column.values.dtype == object:
+        # Python texts may hold half a surrogate pair, which an index of Arrow's could not.
+        place = {value: at for at, value in enumerate(known)}
+        return np.array([place.get(value, -1) for value in column.values.tolist()], dtype=np.intp)
+    return Vocabulary(column.type, known).places(column)
