@@ -210,10 +210,22 @@ def _config(app: FastAPI, settings: ServingSettings, tls: ServerTls | None) -> u
 
 
 def _check_files(settings: ServingSettings) -> None:
-    """Refuse certificates and files of tokens that can't be used while the caller still listens."""
+    """Refuse certificates, files of tokens and a request log that can't be used while the caller still listens."""
     tokens_of(settings.tokens)
+    if settings.request_log is not None:
+        _check_writable(settings.request_log)
     if settings.tls is not None:
         ServerTls(settings.tls)
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        wanted = f"a folder that files can be written to ({error.strerror})"
+        raise SettingsError("request_log", wanted, str(folder)) from error
 
 
 def _check_source(settings: ServingSettings) -> None:

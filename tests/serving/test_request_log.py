@@ -14,7 +14,7 @@ import pytest
 
 from likewise.serving.app import build_app
 from likewise.serving.entity_rows import RowRules, check_rows
-from likewise.serving.errors import NotFoundError
+from likewise.serving.errors import RequestNotLoggedError
 from likewise.serving.loaded_release import LoadedRelease, ReleaseIdentity
 from likewise.serving.replay import replay
 from likewise.serving.request_log import RequestLog, log_files
@@ -110,7 +110,7 @@ class Nudged:
 def test_an_unknown_request_is_told(world: World, tmp_path: Path) -> None:
     """A request that the log does not hold is an error that says it may not have been sampled."""
     logged(world, tmp_path, share=0.0)
-    with pytest.raises(NotFoundError, match="sampled"):
+    with pytest.raises(RequestNotLoggedError, match="sampled"):
         replay(tmp_path, "none", lambda *_: loaded())
 
 
@@ -183,7 +183,7 @@ def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
     assert (old.exists(), young.exists()) == (False, True)
     assert len(log_files(tmp_path)) == 1
     (place / "0-0-0.parquet").write_bytes(b"no Parquet")
-    with pytest.raises(NotFoundError, match="1 files could not be read"):
+    with pytest.raises(RequestNotLoggedError, match=r"1 of its files can.t be read"):
         replay(tmp_path, "none", lambda *_: loaded())
 
 
