@@ -7,6 +7,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from likewise.serving.errors import BodyTooLargeError, NotJsonError, WrongShapeError
+from likewise.serving.observing import sent_header
 
 Body = dict[str, Any]
 
@@ -19,7 +20,7 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     BodyTooLargeError
         It has more than `limit_bytes`; no more than that is kept in memory.
     """
-    declared = request.headers.get("content-length", "0")
+    declared = sent_header(request, b"content-length")
     if declared.isdigit() and int(declared) > limit_bytes:
         raise BodyTooLargeError(limit_bytes)
     # Straight from the server: `Request.stream` is a generator, which takes longer than reading the body.

@@ -14,11 +14,52 @@ _LARGE = 65_536
 
 
 class CorkedHttp(HttpToolsProtocol):
-    """uvicorn's protocol over a transport that gathers writes."""
+    """uvicorn's protocol over a transport that gathers writes, with one timer for a connection's idle time.
+
+    uvicorn starts a timer after each answer and stops it at the next request. Here one timer looks how long the
+    connection has been idle, and begins anew for what is left.
+    """
+
+    _idle_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, with a cork in the transport."""
         super().connection_made(Cork(transport, self.loop))
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request of a pipeline, or begin to count idle time."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_again_in(self.timeout_keep_alive)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End, and stop the timer."""
+        super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = None
+
+    def _look_again_in(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        """Close the connection if it has been idle for too long."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:  # a request is under way; its answer starts the timer
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._look_again_in(left)
+        else:
+            self.timeout_keep_alive_handler()
 
 
 class Cork(asyncio.Transport):

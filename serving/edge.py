@@ -71,7 +71,8 @@ class Edge:
                 response = unexpected_response(request_id(request))
             finally:
                 self._inflight -= 1
-            response.headers["x-request-id"] = request_id(request)
+            # Not by its `headers`: these look for one to replace, and no handler sets this one.
+            response.raw_headers.append((b"x-request-id", request_id(request).encode("latin-1")))
             counts.count(response.status_code)
             counts.observe(time.perf_counter() - started)
             counts.add_rows(request.scope.get("likewise.rows", 0))

@@ -22,11 +22,22 @@ class Observer(Protocol):
         ...
 
 
+def sent_header(request: Request, name: bytes) -> str:
+    """Return a header by its lower-case name, empty where there is none.
+
+    Starlette's own look-up wraps the list and encodes the name each time: 3 us for what is asked of every request.
+    """
+    for known, value in request.scope["headers"]:
+        if known == name:
+            return value.decode("latin-1")  # type: ignore[no-any-return]
+    return ""
+
+
 def request_id(request: Request) -> str:
     """Return the caller's `X-Request-Id`, or one of ours; the same for the whole request."""
     known: str | None = request.scope.get("likewise.request_id")
     if known is None:
-        sent = request.headers.get("x-request-id", "")
+        sent = sent_header(request, b"x-request-id")
         # No secret, so not the kernel's random numbers: 0.4 us instead of 3. Seeded anew in every forked worker.
         ours = f"{random.getrandbits(64):016x}"
         known = sent if sent.isascii() and sent.isprintable() and 0 < len(sent) <= 128 else ours
@@ -39,5 +50,5 @@ def trace_ids(request: Request) -> dict[str, str]:
     ours: dict[str, str] | None = request.scope.get("likewise.trace")
     if ours is not None:
         return ours
-    sent = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    sent = _TRACEPARENT.fullmatch(sent_header(request, b"traceparent"))
     return {"trace_id": sent[1], "parent_span_id": sent[2]} if sent else {}

@@ -74,6 +74,12 @@ def release_headers(reference: str, transform: str) -> dict[str, str]:
     return {"x-likewise-release": reference, "x-likewise-transform": transform}
 
 
+@lru_cache(maxsize=64)
+def _raw_headers(reference: str, transform: str) -> list[tuple[bytes, bytes]]:
+    """Return the same as they go over the wire."""
+    return [(name.encode(), value.encode("latin-1")) for name, value in release_headers(reference, transform).items()]
+
+
 @dataclass(frozen=True, slots=True)
 class PredictRoutes:
     """`/v1/predict/{release}` and `/v1/vectors/{release}`."""
@@ -145,5 +151,5 @@ def _fields(body: Body) -> dict[str, object]:
 
 def _response(release: LoadedRelease, body: bytes) -> Response:
     response = Response(body, media_type=JSON)
-    response.headers.update(release_headers(release.identity.reference, release.identity.transform))
+    response.raw_headers += _raw_headers(release.identity.reference, release.identity.transform)
     return response
