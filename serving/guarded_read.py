@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from likewise.serving.deadlines import Deadlines
 from likewise.serving.entity_rows import EntityRows
 from likewise.serving.errors import DeadlineExceededError, StoreUnavailableError
 from likewise.serving.metrics import Metrics
@@ -72,12 +73,18 @@ class GuardedReads:
         Counts statuses and default answers.
     breaker
         Shared by all routes of a worker.
+    deadlines
+        Ends reads that take longer.
     """
 
     deadline_ms: float | None
     on_trouble: OnTrouble
     metrics: Metrics
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+    deadlines: Deadlines | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "deadlines", None if self.deadline_ms is None else Deadlines(self.deadline_ms / 1000))
 
     async def fetch(self, reader: OnlineReader, rows: EntityRows) -> Sequence[StoredRows]:
         """Return what the store holds of n rows, one answer per view of the plan.
@@ -119,11 +126,8 @@ class GuardedReads:
         if not self.breaker.allows():
             raise StoreUnavailableError("the last tries failed")
         try:
-            if self.deadline_ms is None:
-                found = await reader.fetch(rows)
-            else:
-                async with asyncio.timeout(self.deadline_ms / 1000):
-                    found = await reader.fetch(rows)
+            fetched = reader.fetch(rows)
+            found = await (fetched if self.deadlines is None else self.deadlines.keep(fetched))
         except TimeoutError:
             self.breaker.failed()
             raise DeadlineExceededError(self.deadline_ms or 0.0) from None
