@@ -19,7 +19,7 @@ class _Wait:
 
 
 class Deadlines:
-    """What `asyncio.timeout` does, without a timer for each wait: that took 9 us of a lookup (2026-11).
+    """What `asyncio.timeout` does, without a timer for each wait.
 
     Parameters
     ----------

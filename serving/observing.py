@@ -25,7 +25,7 @@ class Observer(Protocol):
 def sent_header(request: Request, name: bytes) -> str:
     """Return a header by its lower-case name, empty where there is none.
 
-    Starlette's own look-up wraps the list and encodes the name each time: 3 us for what is asked of every request.
+    Starlette's own look-up wraps the list and encodes the name each time, and this is asked of every request.
     """
     for known, value in request.scope["headers"]:
         if known == name:
