@@ -82,7 +82,9 @@ def rescaled_sql(sql: str, have: Unit, want: Unit) -> str:
 
 
 def _to_nanoseconds(sql: str) -> str:
-    return f"(greatest(least({sql}, {_NANOSECOND_RANGE_US}), -{_NANOSECOND_RANGE_US}) * 1000)"
+    # `least` and `greatest` pass over nulls: without the CASE a missing time would be the farthest one.
+    clamped = f"greatest(least({sql}, {_NANOSECOND_RANGE_US}), -{_NANOSECOND_RANGE_US}) * 1000"
+    return f"(CASE WHEN {sql} IS NOT NULL THEN {clamped} END)"
 
 
 def utc_type(kind: pa.DataType) -> pa.DataType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from feast import FileSource
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from likewise.stores.asof_history import HistoryQuery
@@ -156,7 +156,25 @@ def written(case: Case, folder: Path) -> ViewPlan:
 NO_WATCH = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
 
 
+MISSING_CREATED_BESIDE_NANOSECONDS = Case(
+    facts=(Fact((), BASE_NS, BASE_NS, 0), Fact((), BASE_NS, None, 1)),
+    entities=(((), BASE_NS + 1),),
+    key_kind="same",
+    units=("s", "ns"),
+    zones=(None, None),
+    ttl=None,
+    known_only=False,
+    has_created=True,
+    keys=0,
+    files=1,
+    in_memory=True,
+    chunk=None,
+)
+
+
 @settings(max_examples=150, **NO_WATCH)
+@example(case=MISSING_CREATED_BESIDE_NANOSECONDS)
+@example(case=replace(MISSING_CREATED_BESIDE_NANOSECONDS, in_memory=False))
 @given(case=cases())
 def test_join_is_the_oracles(case: Case, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Every entity row comes back once, in order, with the value that an exhaustive search finds.
