@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import orjson
 from starlette.responses import Response
 
-from likewise.serving.errors import ServingError, status_of
+from likewise.serving.errors import ServingError
+from likewise.serving.statuses import status_of
 from likewise.transforms.errors import LikewiseError
 
 PROBLEM_JSON = "application/problem+json"

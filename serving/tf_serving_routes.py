@@ -16,12 +16,13 @@ from starlette.responses import Response
 from likewise.serving.bodies import Body, member, read_object
 from likewise.serving.edge import DirectRoute, Edge
 from likewise.serving.entity_rows import EntityRows, RowRules, check_rows
-from likewise.serving.errors import MissingKeyError, UnsupportedError, WrongShapeError, status_of
+from likewise.serving.errors import MissingKeyError, UnsupportedError, WrongShapeError
 from likewise.serving.loaded_release import Answer, LoadedRelease
 from likewise.serving.openapi import TF_PREDICT, described
 from likewise.serving.plan import Field
 from likewise.serving.predict_routes import Predictions, release_headers
 from likewise.serving.problems import headers_of
+from likewise.serving.statuses import status_of
 from likewise.transforms.columns import LogicalType
 from likewise.transforms.errors import LikewiseError
 

@@ -4,7 +4,8 @@ import zlib
 import pytest
 
 from likewise.serving.compressed_bodies import opened
-from likewise.serving.errors import BodyTooLargeError, UnsupportedEncodingError, WrongShapeError, status_of
+from likewise.serving.errors import BodyTooLargeError, UnsupportedEncodingError, WrongShapeError
+from likewise.serving.statuses import status_of
 
 BODY = b'{"inputs": []}' * 100
 

@@ -21,6 +21,8 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
         return Console(file=written, force_terminal=True, width=100, color_system=None, legacy_windows=False)
 
     monkeypatch.setattr(asof_progress, "Console", console)
+    # The command line switches these bars off for its process.
+    monkeypatch.delenv(asof_progress.VARIABLE, raising=False)
     return written
 
 
