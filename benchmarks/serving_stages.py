@@ -114,10 +114,10 @@ def predict(parts: Parts, rows: int) -> None:
     release = parts.releases.load("bench", 1)
     given = check_rows(release.reader.plan, {"user_id": list(range(rows))}, RULES)
     read = release.reader.assemble(given, release.reader.store.read(given.keys))
-    tensors = release.transform.apply_columns(read.columns)
+    tensors = release.transform.apply_columns(read.inputs)
     answer = release.finish(read)
     shape = f"{rows} x 60"
-    show(shape, "the transform", lambda: release.transform.apply_columns(read.columns))
+    show(shape, "the transform", lambda: release.transform.apply_columns(read.inputs))
     show(shape, "the model", lambda: release.predictor.predict(tensors))
     show(shape, "the prediction's JSON", lambda: predict_answer(release, answer, explain=False))
 
