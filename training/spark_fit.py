@@ -78,13 +78,14 @@ def _one_pass(fitter: TransformFitter, frame: SparkFrame) -> None:
         return learned(empty, batches)
 
     for row in frame.mapInArrow(learn, f"{_PART} binary").toLocalIterator():
-        # Written by our own workers a moment ago, within one application: no file, no stranger.
+        # Spark hands functions to its workers pickled anyway, and trusts them: a fitter on its way within one
+        # application is no artifact. What is kept, the fitted transform, is data.
         fitter.merge(pickle.loads(bytes(row[_PART])))  # noqa: S301
 
 
 def learned(empty: bytes, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield one row: what a fitter, empty at first, learned from the batches of a partition."""
-    part: TransformFitter = pickle.loads(empty)  # noqa: S301 - see above
+    part: TransformFitter = pickle.loads(empty)  # noqa: S301 - sent by the driver, as the function itself is
     schema = schema_of(part.inputs)
     for batch in blocks(batches):
         part.update(columns_from_arrow(batch, schema))
