@@ -9,6 +9,7 @@ import typer
 from likewise.cli.errors import SettingError
 from likewise.cli.settings import Settings
 from likewise.serving.settings import (
+    REQUEST_LOG_BYTES,
     ROLES,
     Limits,
     LogFormat,
@@ -124,6 +125,10 @@ class ServingOptions:
     request_log_share: Annotated[
         float, _option("Share of requests that the request log keeps, 0 to 1.", _LOGS, "REQUEST_LOG_SHARE")
     ] = 1.0
+    request_log_bytes: Annotated[
+        int,
+        _option("Largest size of the request log, bytes; its oldest files go beyond.", _LOGS, "REQUEST_LOG_BYTES"),
+    ] = REQUEST_LOG_BYTES
     otlp_endpoint: Annotated[
         str | None,
         _option("Send traces there (OTLP over HTTP). Default: OTEL_EXPORTER_OTLP_ENDPOINT.", _LOGS, "OTLP_ENDPOINT"),
@@ -163,6 +168,7 @@ class ServingOptions:
             definitions_seconds=self.definitions_seconds,
             request_log=self.request_log,
             request_log_share=self.request_log_share,
+            request_log_bytes=self.request_log_bytes,
             tls=self._tls(),
             log=LogLines(cast("LogFormat", self.log_format), self.log_share, self.log_slow_ms),
             otlp_endpoint=self.otlp_endpoint or wanted_endpoint(),

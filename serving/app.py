@@ -1,5 +1,6 @@
 """Puts one worker's app together from settings and parts: the only place that knows every route."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from likewise.serving.direct_app import DirectApp
 from likewise.serving.docs_page import add_docs_page
 from likewise.serving.edge import Edge
+from likewise.serving.ending import Ending
 from likewise.serving.errors import SettingsError
 from likewise.serving.feature_routes import FeatureRoutes
 from likewise.serving.guarded_read import GuardedReads
@@ -37,6 +39,8 @@ from likewise.serving.tokens import Access
 from likewise.serving.tracing import RequestSpans, TracedSource
 
 _CHOSEN = ("/get-online-features", "/v1/predict/{release}", "/v1/vectors/{release}")
+# What lines of requests get at the end even if nothing is left: they come last.
+LINES_SECONDS = 0.5
 _TITLES = {404: "not found", 405: "method not allowed"}
 
 
@@ -105,7 +109,7 @@ def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | Non
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(Exception, _unexpected)
     app.state.resident, app.state.access, app.state.metrics = resident, edge.access, metrics
-    app.state.readiness = health.readiness
+    app.state.readiness, app.state.ending = health.readiness, Ending(settings.drain_seconds)
     return app
 
 
@@ -139,13 +143,16 @@ def _lifespan(worker: _Worker) -> Callable[[FastAPI], contextlib.AbstractAsyncCo
     )
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with refresher.running():
             yield
         worker.work.close()
-        for ends in (worker.log, worker.lines, parts.telemetry):
-            if ends is not None:
-                ends.close()
+        seconds = app.state.ending.seconds_left()
+        # Side by side: each may take all that is left. The lines last, for the others may have something to tell.
+        records = [kept for kept in (worker.log, parts.telemetry) if kept is not None]
+        await asyncio.gather(*(asyncio.to_thread(kept.close, seconds) for kept in records))
+        if worker.lines is not None:
+            worker.lines.close(max(LINES_SECONDS, app.state.ending.seconds_left()))
         worker.metrics.post()
         await parts.close()
 
@@ -155,7 +162,8 @@ def _lifespan(worker: _Worker) -> Callable[[FastAPI], contextlib.AbstractAsyncCo
 def _request_log(settings: ServingSettings, metrics: Metrics) -> RequestLog | None:
     if settings.request_log is None:
         return None
-    return RequestLog(settings.request_log, settings.request_log_share, metrics.log_lost.inc)
+    share, most_bytes = settings.request_log_share, settings.request_log_bytes
+    return RequestLog(settings.request_log, share, most_bytes, metrics.log_lost.inc)
 
 
 def _references(settings: ServingSettings) -> tuple[str, ...]:

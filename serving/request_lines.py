@@ -77,10 +77,10 @@ class RequestLines:
         else:
             self._waiting.append(line)
 
-    def close(self) -> None:
-        """Write what is waiting and end."""
+    def close(self, seconds: float) -> None:
+        """Write what is waiting, if that takes no longer than `seconds`, and end."""
         self._ended.set()
-        self._thread.join(10)
+        self._thread.join(seconds)
 
     def _work(self) -> None:
         while not self._ended.wait(WRITE_SECONDS):

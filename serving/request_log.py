@@ -1,7 +1,8 @@
 """The request log: every (or every so many) answered row as Parquet, complete enough to compute it again.
 
 Writing happens on a thread of its own, from a bounded queue: a slow disk loses log rows (and counts them), never
-requests. A file appears whole or not at all; the oldest files go when the folder is full.
+requests, nor does it hold up the end of the process. A file appears whole or not at all; the oldest files go when the
+folder is full.
 """
 
 import contextlib
@@ -23,7 +24,6 @@ from likewise.serving.logged_rows import Logged, table_of
 QUEUE_REQUESTS = 4_096
 FLUSH_ROWS = 20_000
 FLUSH_SECONDS = 5.0
-MOST_BYTES = 20 * 2**30
 # A hidden file so old was left by a process that was killed.
 ABANDONED_SECONDS = 600.0
 
@@ -39,18 +39,17 @@ class RequestLog:
         Where files go.
     share
         Of requests, 0 to 1.
-    count_lost
-        Called when a request was not kept because the queue was full.
     most_bytes
         Of all files together; the oldest are removed beyond it.
+    count_lost
+        Called with a number of requests that were not kept: the queue was full, the disk failed or was too slow.
     """
 
-    def __init__(
-        self, folder: Path, share: float, count_lost: Callable[[], object], most_bytes: int = MOST_BYTES
-    ) -> None:
+    def __init__(self, folder: Path, share: float, most_bytes: int, count_lost: Callable[[int], object]) -> None:
         self._folder, self._share, self._count_lost, self._most_bytes = folder, share, count_lost, most_bytes
         self._queue: queue.Queue[Logged | None] = queue.Queue(QUEUE_REQUESTS)
         self._files = 0
+        self._is_closing = self._is_given_up = False
         folder.mkdir(parents=True, exist_ok=True)
         self._thread = threading.Thread(target=self._work, name="likewise-request-log", daemon=True)
         self._thread.start()
@@ -59,51 +58,77 @@ class RequestLog:
         """Keep an answer if it is its turn and there is room; never blocks."""
         if self._share < 1.0 and random.random() >= self._share:  # noqa: S311  sampling, not secrets
             return
+        if self._is_closing:
+            self._count_lost(1)
+            return
         try:
             self._queue.put_nowait(Logged(request_id, release, answer))
         except queue.Full:
-            self._count_lost()
+            self._count_lost(1)
 
-    def close(self) -> None:
-        """Write what is waiting and end."""
-        self._queue.put(None)
-        self._thread.join(30)
+    def close(self, seconds: float) -> None:
+        """Write what is waiting and end.
+
+        Parameters
+        ----------
+        seconds
+            How long that may take. What is not written by then is given up, counted, and said to be lost.
+        """
+        self._is_closing = True
+        wakes = 0
+        with contextlib.suppress(queue.Full):  # with a full queue it is awake
+            self._queue.put_nowait(None)
+            wakes = 1
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            self._is_given_up = True  # first: what appears from now on is not in the count
+            lost = self._queue.unfinished_tasks - wakes
+            logger.error(
+                "%d answers are not in the request log: writing took longer than the %.1f s left to it", lost, seconds
+            )
+            self._count_lost(lost)
 
     def _work(self) -> None:
         _remove_abandoned(self._folder)
         waiting: list[Logged] = []
-        rows, flushed, ended = 0, time.monotonic(), False
-        while not ended:
-            try:
-                item = self._queue.get(timeout=max(0.0, flushed + FLUSH_SECONDS - time.monotonic()))
-            except queue.Empty:
-                item = None
-            else:
-                ended = item is None
+        rows, flushed, is_last = 0, time.monotonic(), False
+        while not is_last and not self._is_given_up:
+            item = self._next(flushed + FLUSH_SECONDS)
             if item is not None:
                 waiting.append(item)
                 rows += item.answer.rows.n
-            if waiting and (ended or rows >= FLUSH_ROWS or time.monotonic() - flushed >= FLUSH_SECONDS):
-                self._flush_safely(waiting)
+            is_last = self._is_closing and self._queue.empty()
+            if waiting and (is_last or rows >= FLUSH_ROWS or time.monotonic() - flushed >= FLUSH_SECONDS):
+                self._flush(waiting)
                 waiting, rows = [], 0
             if not waiting:
                 flushed = time.monotonic()
 
-    def _flush_safely(self, waiting: list[Logged]) -> None:
+    def _next(self, until: float) -> Logged | None:
+        """Return the next answer; None when there is none until then, or the end begins."""
         try:
-            self._flush(waiting)
-            _remove_oldest(self._folder, self._most_bytes)
-        except Exception:  # the edge of a background thread: serving goes on without its log
-            logger.exception("%d requests could not be written to the request log", len(waiting))
-            for _ in waiting:
-                self._count_lost()
+            return self._queue.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            return None
 
     def _flush(self, waiting: list[Logged]) -> None:
         by_release: dict[int, list[Logged]] = {}
         for logged in waiting:
             by_release.setdefault(id(logged.release), []).append(logged)
         for group in by_release.values():
+            self._write_safely(group)
+            for _ in group:
+                self._queue.task_done()
+
+    def _write_safely(self, group: list[Logged]) -> None:
+        try:
             self._write(group[0].release.identity, table_of(group))
+            _remove_oldest(self._folder, self._most_bytes)
+        except Exception:  # the edge of a background thread: serving goes on without its log
+            if self._is_given_up:  # they are counted
+                return
+            logger.exception("%d answers could not be written to the request log", len(group))
+            self._count_lost(len(group))
 
     def _write(self, identity: ReleaseIdentity, table: pa.Table) -> None:
         """Write a file that readers see whole or not at all, also after a loss of power."""
@@ -117,7 +142,8 @@ class RequestLog:
                 pq.write_table(table, file, compression="zstd")
                 file.flush()
                 os.fsync(file.fileno())
-            hidden.replace(path)
+            if not self._is_given_up:  # else it is counted as lost
+                hidden.replace(path)
         finally:
             hidden.unlink(missing_ok=True)
 

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from likewise.serving.announcement import Announcement, report_when_ready
 from likewise.serving.app import build_app
 from likewise.serving.corked_http import CorkedHttp
+from likewise.serving.ending import CLOSING_SECONDS, Ending
 from likewise.serving.errors import SettingsError
 from likewise.serving.metrics_board import MetricsBoard
 from likewise.serving.open_predict_parts import needs_no_feast
@@ -39,8 +40,6 @@ BACKLOG = 2048
 # connections waiting for 10 s. Among 64 busy keep-alive connections 64 that connect anew for each request got 188/s
 # with one, 472/s with 8, 928/s with 32 (p99 0.94, 0.26, 0.12 s); alone, either kind is as fast with each (2026-11).
 EARS = 32
-# What a worker may take to end beyond the requests under way: logs and spans are written out.
-CLOSING_SECONDS = 5
 LEAVING_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
@@ -104,7 +103,7 @@ def _serve(
     if tls is not None:
         app.state.metrics.certificate_expires.set(tls.expires.timestamp())
     # Of several workers each is replaced as a whole; one alone must change in place.
-    server = _Server(_config(app, settings, tls), _reload(app, tls) if board is None else None)
+    server = _Server(_config(app, settings, tls), app.state.ending, _reload(app, tls) if board is None else None)
     report_when_ready(lambda: app.state.readiness() if server.started else None, tell)
     server.run(sockets=_ears(listener))
 
@@ -138,13 +137,15 @@ class _Server(uvicorn.Server):
     ----------
     config
         Uvicorn's.
+    ending
+        Told when the end begins.
     reload
         What SIGHUP does (blocking); None: nothing.
     """
 
-    def __init__(self, config: uvicorn.Config, reload: Callable[[], None] | None) -> None:
+    def __init__(self, config: uvicorn.Config, ending: Ending, reload: Callable[[], None] | None) -> None:
         super().__init__(config)
-        self._reload = reload
+        self._ending, self._reload = ending, reload
         self._is_reload_wanted = False
 
     async def on_tick(self, counter: int) -> bool:
@@ -165,6 +166,11 @@ class _Server(uvicorn.Server):
         self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
         await asyncio.sleep(LEAVING_SECONDS)
         await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin the end, as uvicorn does; from now on its time runs."""
+        self._ending.begin()
+        super().handle_exit(sig, frame)
 
     def _hang_up(self, _: int, __: FrameType | None) -> None:
         self._is_reload_wanted = True

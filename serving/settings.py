@@ -15,6 +15,9 @@ OnMovedDefinitions = Literal["alarm", "refuse"]
 LogFormat = Literal["text", "json"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
+# One file of the request log may take some of it: with less, an answer would be gone before it can be replayed.
+LEAST_LOG_BYTES = 2**20
+REQUEST_LOG_BYTES = 20 * 2**30
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -169,8 +172,9 @@ class ServingSettings:
         The Feast registry no longer holds the definitions that a release was made with: `alarm` or `refuse`.
     poll_seconds, definitions_seconds
         How often aliases and the Feast registry are looked at, seconds.
-    request_log, request_log_share
-        Folder of the request log (None: none is kept), and the share of requests that it keeps, 0 to 1.
+    request_log, request_log_share, request_log_bytes
+        Folder of the request log (None: none is kept), the share of requests that it keeps, 0 to 1, and how large it
+        may become, bytes: beyond that its oldest files are removed.
     tls
         Files for HTTPS; None: plain HTTP.
     log
@@ -203,6 +207,7 @@ class ServingSettings:
     definitions_seconds: float = 10.0
     request_log: Path | None = None
     request_log_share: float = 1.0
+    request_log_bytes: int = REQUEST_LOG_BYTES
     tls: TlsFiles | None = None
     log: LogLines = field(default_factory=LogLines)
     otlp_endpoint: str | None = None
@@ -238,6 +243,9 @@ class ServingSettings:
                 raise SettingsError(name, "a number of seconds above 0", getattr(self, name))
         if not 0 <= self.request_log_share <= 1:
             raise SettingsError("request_log_share", "a number from 0 to 1", self.request_log_share)
+        if self.request_log_bytes < LEAST_LOG_BYTES:
+            wanted = f"a whole number of bytes from {LEAST_LOG_BYTES}"
+            raise SettingsError("request_log_bytes", wanted, self.request_log_bytes)
         if self.drain_seconds < 1:
             raise SettingsError("drain_seconds", "a whole number of seconds from 1", self.drain_seconds)
 

@@ -86,10 +86,10 @@ class Telemetry:
         """Mark a span as an error."""
         span.set_status(self._trace.Status(self._trace.StatusCode.ERROR, told))
 
-    def close(self) -> None:
-        """Send what is waiting, if the collector takes it soon, and end."""
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Send what is waiting, if the collector takes it within `seconds`, and end."""
         # The SDK's own patience is 30 s, longer than a graceful end may take.
-        impatience = threading.Timer(CLOSE_SECONDS, self._sender.shutdown)
+        impatience = threading.Timer(min(seconds, CLOSE_SECONDS), self._sender.shutdown)
         impatience.daemon = True
         impatience.start()
         self._provider.shutdown()

@@ -47,6 +47,7 @@ OPTIONS = {
     "roles": ("predict", "roles", ("predict",)),
     "request-log": ("logs", "request_log", Path("logs")),
     "request-log-share": ("0.25", "request_log_share", 0.25),
+    "request-log-bytes": ("5000000", "request_log_bytes", 5_000_000),
     "otlp-endpoint": ("http://c:4318", "otlp_endpoint", "http://c:4318"),
     "poll-seconds": ("2", "poll_seconds", 2.0),
     "body-bytes": ("100", "limits", Limits(body_bytes=100)),
@@ -97,6 +98,7 @@ WRONG = [
     ["--drain-seconds", "0"],
     ["--otlp-endpoint", "collector:4318"],
     ["--request-log-share", "2"],
+    ["--request-log-bytes", "1000"],
 ]
 
 

@@ -30,6 +30,13 @@ ROWS = {
 }
 
 
+PLENTY = 10**9
+
+
+def nothing(_: int) -> None:
+    """Do nothing."""
+
+
 def real_release(version: int, store: Any) -> LoadedRelease:
     """Return a release with a real transform over numbers, integers and texts."""
     outputs = {
@@ -117,17 +124,17 @@ def test_an_unknown_request_is_told(world: World, tmp_path: Path) -> None:
 def test_a_full_log_loses_rows_not_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the disk can't follow, offering returns at once and what is lost is counted."""
     monkeypatch.setattr("likewise.serving.request_log.QUEUE_REQUESTS", 4)
-    gate, lost = threading.Event(), []
-    monkeypatch.setattr(RequestLog, "_flush", lambda *_: gate.wait(10))
+    gate, lost = threading.Event(), list[int]()
+    monkeypatch.setattr(RequestLog, "_write", lambda *_: gate.wait(10))
     monkeypatch.setattr("likewise.serving.request_log.FLUSH_SECONDS", 0.0)
-    log = RequestLog(tmp_path, 1.0, lambda: lost.append(1))
+    log = RequestLog(tmp_path, 1.0, PLENTY, lost.append)
     release = loaded()
     answer: Any = release.predict(_one(release))
     for at in range(50):
         log.offer(str(at), release, answer)
-    assert len(lost) >= 40
+    assert sum(lost) >= 40
     gate.set()
-    log.close()
+    log.close(30)
 
 
 def test_a_disk_that_fails_is_logged_and_serving_goes_on(
@@ -140,12 +147,71 @@ def test_a_disk_that_fails_is_logged_and_serving_goes_on(
 
     monkeypatch.setattr("likewise.serving.request_log.pq.write_table", fail)
     lost: list[int] = []
-    log = RequestLog(tmp_path, 1.0, lambda: lost.append(1))
+    log = RequestLog(tmp_path, 1.0, PLENTY, lost.append)
     release = loaded()
     log.offer("a", release, release.predict(_one(release)))
-    log.close()
+    log.close(30)
     assert "disk full" in caplog.text
     assert lost == [1]
+
+
+def test_what_a_slow_disk_leaves_unwritten_at_the_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Closing takes no longer than it may; all answers not written by then are counted and never appear later."""
+    gate, lost = threading.Event(), list[int]()
+    monkeypatch.setattr("likewise.serving.request_log.os.fsync", lambda _: gate.wait(30))
+    monkeypatch.setattr("likewise.serving.request_log.FLUSH_ROWS", 10)
+    log = RequestLog(tmp_path, 1.0, PLENTY, lost.append)
+    offer(log, 7)
+    started = time.monotonic()
+    log.close(0.3)
+    assert time.monotonic() - started < 5
+    assert lost == [7]
+    assert "7 answers are not in the request log" in caplog.text
+    offer(log, 2)  # a request that was still under way
+    assert lost == [7, 1, 1]
+    gate.set()
+    log._thread.join(30)
+    assert log_files(tmp_path) == []
+    assert [path.name for path in tmp_path.rglob("*.parquet")] == []
+
+
+def test_what_was_written_before_the_end_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several files a slow disk loses those that it had no time for, not those that it wrote."""
+    gate, lost, written = threading.Event(), list[int](), list[int]()
+
+    def slow_after_two(_: int) -> None:
+        written.append(1)
+        if len(written) > 2:
+            gate.wait(30)
+
+    monkeypatch.setattr("likewise.serving.request_log.os.fsync", slow_after_two)
+    monkeypatch.setattr("likewise.serving.request_log.FLUSH_ROWS", 10)  # two answers of five rows
+    log = RequestLog(tmp_path, 1.0, PLENTY, lost.append)
+    offer(log, 7)
+    log.close(2)
+    gate.set()
+    kept = sum(pq.read_table(path).num_rows // 5 for path in log_files(tmp_path))
+    assert (kept, lost) == (4, [3])
+
+
+def test_a_worker_with_a_slow_disk_ends_in_time(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An app told to end is gone before its parent would kill it, and says how many answers were lost."""
+    monkeypatch.setattr("likewise.serving.ending.CLOSING_SECONDS", 0.5)
+    gate = threading.Event()
+    monkeypatch.setattr("likewise.serving.request_log.os.fsync", lambda _: gate.wait(30))
+    settings = replace(SETTINGS, request_log=tmp_path, drain_seconds=1)
+    app = build_app(settings, world.parts())
+    with serving(app) as client:
+        assert client.post("/v1/predict/flight_delay", json=ROWS).status_code == 200
+        app.state.ending.begin()
+        started = time.monotonic()
+    gate.set()
+    assert 0.4 < time.monotonic() - started < 5  # 1.5 s without the last second
+    assert "1 answers are not in the request log" in caplog.text
 
 
 def offer(log: RequestLog, count: int) -> None:
@@ -159,9 +225,9 @@ def test_the_oldest_files_go_when_the_folder_is_full(tmp_path: Path, monkeypatch
     """All files together stay within their limit; what is left is the newest."""
     monkeypatch.setattr("likewise.serving.request_log.FLUSH_ROWS", 50)
     most_bytes = 100_000
-    log = RequestLog(tmp_path, 1.0, lambda: None, most_bytes)
+    log = RequestLog(tmp_path, 1.0, most_bytes, nothing)
     offer(log, 300)
-    log.close()
+    log.close(30)
     files = log_files(tmp_path)
     assert 2 <= len(files) < 30
     assert sum(path.stat().st_size for path in files) <= most_bytes
@@ -177,9 +243,9 @@ def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
     old.write_bytes(b"PAR1half")
     young.write_bytes(b"PAR1half")
     os.utime(old, (1, 1))
-    log = RequestLog(tmp_path, 1.0, lambda: None)
+    log = RequestLog(tmp_path, 1.0, PLENTY, nothing)
     offer(log, 1)
-    log.close()
+    log.close(30)
     assert (old.exists(), young.exists()) == (False, True)
     assert len(log_files(tmp_path)) == 1
     (place / "0-0-0.parquet").write_bytes(b"no Parquet")
@@ -193,7 +259,7 @@ def test_a_killed_process_leaves_whole_files(tmp_path: Path) -> None:
     code = (
         "import time; from pathlib import Path; import likewise.serving.request_log as r\n"
         "from tests.serving.test_request_log import offer\n"
-        f"r.FLUSH_ROWS = 40; log = r.RequestLog(Path({str(tmp_path)!r}), 1.0, lambda: None)\n"
+        f"r.FLUSH_ROWS = 40; log = r.RequestLog(Path({str(tmp_path)!r}), 1.0, 10**9, lambda _: None)\n"
         "offer(log, 8); time.sleep(0.5); print('begun', flush=True)\n"
         "while True: offer(log, 8); time.sleep(0.002)\n"
     )

@@ -166,7 +166,7 @@ def test_a_log_nobody_reads_costs_lines_not_requests(world: World, monkeypatch: 
     monkeypatch.setattr("likewise.serving.request_lines.LINES_WAITING", 5)
     lost: list[int] = []
     lines = RequestLines(LogLines("json"), lambda: lost.append(1))
-    lines.close()  # its thread is gone: as if it stood still
+    lines.close(10)  # its thread is gone: as if it stood still
     for _ in range(12):
         lines._offer(None)  # type: ignore[arg-type]
     assert len(lost) == 7
