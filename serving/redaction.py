@@ -33,8 +33,16 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = sorted({form for one in secrets for form in _forms(one)}, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        self._forms: frozenset[str] = frozenset()
+        self._known: re.Pattern[str] | None = None
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Hide these too from now on. Those of before stay hidden: what was asked with them may still be logged."""
+        forms = self._forms.union(form for one in secrets for form in _forms(one))
+        if forms != self._forms:
+            longest_first = sorted(forms, key=len, reverse=True)
+            self._forms, self._known = forms, re.compile("|".join(map(re.escape, longest_first)))
 
     def __call__(self, text: str) -> str:
         """Return a text without secrets."""

@@ -9,6 +9,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -26,7 +27,7 @@ from likewise.serving.open_predict_parts import needs_no_feast
 from likewise.serving.open_predict_parts import opener as predict_opener
 from likewise.serving.parts import Parts
 from likewise.serving.prefork import Tell, Workers, hangup_reloads
-from likewise.serving.redaction import redactor_of
+from likewise.serving.redaction import Redactor, redactor_of
 from likewise.serving.release_dir import read_release_dir
 from likewise.serving.settings import ServingSettings
 from likewise.serving.structured_logs import configure_logging
@@ -63,23 +64,24 @@ def run(settings: ServingSettings) -> None:
     LikewiseError
         The repository, the registry or a release can't be used; nothing was served.
     """
-    configure_logging(settings.log.format, redactor_of(settings, os.environ))
+    redact = redactor_of(settings, os.environ)
+    configure_logging(settings.log.format, redact)
     _check_files(settings)
     _check_source(settings)
-    open_parts = _opener(settings)  # before workers are forked: they share what it imports
+    # What opens the parts is looked for before workers are forked: they share what it imports.
+    serve = partial(_serve, settings, partial(_app, settings, _opener(settings), redact))
     with _listen(settings) as listener:
         announcement = Announcement(_url(settings, listener), settings.log.format)
         if settings.workers == 1:
-            _serve(settings, open_parts, listener, announcement.tell)
+            serve(listener, announcement.tell)
             return
         gc.freeze()  # collections in workers then leave the pages that they share alone
         listener.listen(BACKLOG)
         with tempfile.TemporaryDirectory(prefix="likewise-metrics-") as folder:
             board = MetricsBoard(Path(folder))
             end_seconds = settings.drain_seconds + CLOSING_SECONDS
-            Workers(
-                settings.workers, lambda tell: _serve(settings, open_parts, listener, tell, board), end_seconds
-            ).run(announcement.tell)
+            work = partial(serve, listener, board=board)
+            Workers(settings.workers, work, end_seconds).run(announcement.tell)
 
 
 def _opener(settings: ServingSettings) -> Opener:
@@ -93,13 +95,13 @@ def _opener(settings: ServingSettings) -> Opener:
 
 def _serve(
     settings: ServingSettings,
-    open_parts: Opener,
+    make_app: Callable[[MetricsBoard | None], FastAPI],
     listener: socket.socket,
     tell: Tell,
     board: MetricsBoard | None = None,
 ) -> None:
     tls = ServerTls(settings.tls) if settings.tls else None
-    app = _app(settings, open_parts(settings), board)
+    app = make_app(board)
     if tls is not None:
         app.state.metrics.certificate_expires.set(tls.expires.timestamp())
     # Of several workers each is replaced as a whole; one alone must change in place.
@@ -189,8 +191,9 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def _app(settings: ServingSettings, parts: Parts, board: MetricsBoard | None = None) -> FastAPI:
-    app = build_app(settings, parts, board)
+def _app(settings: ServingSettings, open_parts: Opener, redact: Redactor, board: MetricsBoard | None) -> FastAPI:
+    app = build_app(settings, open_parts(settings), board)
+    app.state.access.watch_tokens(redact.learn)
     # What is loaded by now lives as long as the process: collections need not walk it (0.1 s each otherwise).
     gc.collect()
     gc.freeze()

@@ -14,6 +14,7 @@ from likewise.serving.redaction import Redactor, redactor_of
 from likewise.serving.request_lines import RequestLines
 from likewise.serving.settings import LogFormat, LogLines, ServingSettings, Tokens
 from likewise.serving.structured_logs import configure_logging
+from likewise.serving.tokens import Access
 from tests.serving.client import Client, serving
 from tests.serving.conftest import SETTINGS
 from tests.serving.fakes import World
@@ -218,6 +219,32 @@ def test_no_secret_comes_into_the_log(format_: LogFormat, tmp_path: Path) -> Non
     assert "Traceback" in text
     if format_ == "json":
         assert len(documents(stream)) == len(text.splitlines())
+
+
+def test_tokens_that_come_with_a_reload_are_hidden(tmp_path: Path) -> None:
+    """A token added to its file is hidden from the reload on; the one that it replaced stays hidden."""
+    file = tmp_path / "tokens"
+    file.write_text("first-hunter2-token\n")
+    settings = ServingSettings(tokens=Tokens(read_file=file))
+    redact = redactor_of(settings, {})
+    access = Access(settings)
+    access.watch_tokens(redact.learn)
+    file.write_text("second-hunter2-token\n")
+    access.reload()
+    with logging_to("json", redact) as stream:
+        logging.getLogger("x").warning("first-hunter2-token second-hunter2-token")
+    assert documents(stream)[0]["message"] == "*** ***"
+
+
+def test_a_worker_hides_tokens_newer_than_its_parent(tmp_path: Path) -> None:
+    """A worker forked later reads other files of tokens than its parent did; these are hidden too."""
+    file = tmp_path / "tokens"
+    file.write_text("first-hunter2-token\n")
+    settings = ServingSettings(tokens=Tokens(read_file=file))
+    redact = redactor_of(settings, {})
+    file.write_text("second-hunter2-token\n")
+    Access(settings).watch_tokens(redact.learn)
+    assert redact("first-hunter2-token second-hunter2-token") == "*** ***"
 
 
 def test_addresses_without_secrets_stay_readable() -> None:
