@@ -11,6 +11,7 @@ from likewise.serving.resolution import Resolution
 from likewise.serving.resolved_repository import ResolvedRepository
 from likewise.serving.resolver import Question
 from likewise.serving.settings import ServingSettings
+from likewise.serving.shared_answers import SharedAnswers
 from likewise.serving.telemetry import Telemetry
 from likewise.serving.tracing import traced_reader
 from likewise.stores.clock import parse_clock
@@ -37,20 +38,24 @@ def opener(settings: ServingSettings) -> Callable[[ServingSettings], Parts]:
     question = Question(settings.repo, {release.feature_service for release in releases})
     if any(part.startswith(_ON_DEMAND) for release in releases for part in release.definitions):
         import_module("likewise.serving.on_demand_code")  # meanwhile; workers share what it imports
-    return partial(open_parts, known=question.answer())
+    answers, known = SharedAnswers(), question.answer()
+    answers.keep(known)
+    return partial(open_parts, known=known, answers=answers)
 
 
-def open_parts(settings: ServingSettings, known: Resolution) -> Parts:
+def open_parts(settings: ServingSettings, known: Resolution, answers: SharedAnswers) -> Parts:
     """Return the parts of a worker; connections open at their first use.
 
     Parameters
     ----------
     known
         What the Feast repository said when it was asked last; it is asked again if it has changed since.
+    answers
+        What workers were told since; shared by them all.
     """
     telemetry = Telemetry(settings.otlp_endpoint) if settings.otlp_endpoint else None
     watch = traced_reader(telemetry) if telemetry else None
-    repository = ResolvedRepository(settings.repo, known, parse_clock(settings.clock), watch)
+    repository = ResolvedRepository(settings.repo, known, parse_clock(settings.clock), watch, answers)
     repository.refresh()  # a worker may be forked days after the server started
     registry = Registry(settings.registry, settings.blobs, create=False) if settings.releases else None
     releases = None

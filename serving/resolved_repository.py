@@ -1,7 +1,7 @@
 """A user's Feast repository as a worker without Feast knows it: resolved elsewhere, asked again when it changed."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from likewise.serving.registry_file import RegistryFile
 from likewise.serving.resolution import Resolution, ResolvedService
 from likewise.serving.resolved_plan import ResolvedPlan
 from likewise.serving.resolver import Question
+from likewise.serving.shared_answers import SharedAnswers
 from likewise.serving.store_link import StoreLink
 from likewise.stores.clock import Clock
 from likewise.stores.definition_parts import DefinitionParts
@@ -34,6 +35,8 @@ class ResolvedRepository:
         What TTLs are measured against.
     watch
         Returns a reader that is watched (traces); None: readers are as they are.
+    answers
+        What the server's workers were told; None: there are no others.
     """
 
     def __init__(
@@ -42,10 +45,12 @@ class ResolvedRepository:
         known: Resolution,
         clock: Clock,
         watch: Callable[[OnlineReader], OnlineReader] | None = None,
+        answers: SharedAnswers | None = None,
     ) -> None:
         self._repo, self._clock, self._watch = repo.resolve(), clock, watch
         topology = Topology(known.kind, known.sentinel_master)
         self.link = StoreLink(known.project, known.connection_string, self._repo, topology)
+        self._answers = answers or SharedAnswers()
         self._lock = threading.Lock()
         self._know(known)
 
@@ -76,7 +81,7 @@ class ResolvedRepository:
     def _service(self, service: str) -> ResolvedService:
         with self._lock:
             if service not in self._known.services:
-                self._know(Question(self._repo, [*self._known.services, service]).answer())
+                self._know(self._answers.answer([*self._known.services, service], self._ask))
             found = self._known.services[service]
         if isinstance(found, LikewiseError):
             raise found
@@ -90,10 +95,13 @@ class ResolvedRepository:
         return reader if self._watch is None else self._watch(reader)
 
     def refresh(self) -> None:
-        """Ask again if the file of the Feast registry has changed since."""
+        """Have it asked again if the file of the Feast registry has changed since."""
         with self._lock:
             if not self._file.is_unchanged():
-                self._know(Question(self._repo, [*self._known.services]).answer())
+                self._know(self._answers.answer([*self._known.services], self._ask))
+
+    def _ask(self, services: Collection[str]) -> Resolution:
+        return Question(self._repo, services).answer()
 
     def is_reachable(self) -> bool:
         """Whether the online store answers."""
