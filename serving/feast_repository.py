@@ -7,15 +7,13 @@ from pathlib import Path
 
 from feast import FeatureStore
 from feast.errors import FeastError
-from redis.exceptions import RedisError
 
 from likewise.serving.errors import ReleaseRefusedError, SettingsError
 from likewise.serving.feast_plan import resolve_references, resolve_service
+from likewise.serving.linked_store import LinkedStore
 from likewise.serving.loaded_release import LoadedRelease
-from likewise.serving.on_demand import OnDemandView
 from likewise.serving.on_demand_code import code_of
 from likewise.serving.online import OnlineReader
-from likewise.serving.packed_views import PackedViews
 from likewise.serving.ports import FeatureRequest, ServedFeatures, serve_features
 from likewise.serving.release_dir import Features, StorePlace
 from likewise.serving.resolved_plan import ResolvedPlan
@@ -33,7 +31,7 @@ logger = logging.getLogger(__name__)
 READERS_KEPT = 256
 
 
-class FeastRepository:
+class FeastRepository(LinkedStore):
     """Opens a repository once; thread-safe.
 
     Parameters
@@ -53,7 +51,6 @@ class FeastRepository:
 
     def __init__(self, repo: Path, clock: Clock, watch: Callable[[OnlineReader], OnlineReader] | None = None) -> None:
         self.store = _open(repo)
-        self.clock, self._watch = clock, watch
         config = self.store.config
         online = self.store._get_provider().online_store  # noqa: SLF001  Feast has no public way to its store
         if not isinstance(online, PackedRedisOnlineStore):
@@ -61,7 +58,8 @@ class FeastRepository:
             raise SettingsError("online_store", "likewise.stores.packed_redis.PackedRedisOnlineStore", got)
         settings = config.online_store
         topology = Topology(settings.redis_type.value, settings.sentinel_master)
-        self.link = StoreLink(config.project, settings.connection_string, config.repo_path, topology)
+        link = StoreLink(config.project, settings.connection_string, config.repo_path, topology)
+        super().__init__(link, clock, watch)
         self._lock = threading.Lock()
         self._readers: dict[FeatureRequest, tuple[ResolvedPlan, ServedFeatures]] = {}
 
@@ -84,13 +82,6 @@ class FeastRepository:
             served = serve_features(self.reader(resolved))
             self._readers[request] = (resolved, served)
             return served
-
-    def reader(self, resolved: ResolvedPlan) -> OnlineReader:
-        """Return a reader of a resolved plan over this repository's online store."""
-        plan = resolved.plan
-        views = tuple(OnDemandView(view, resolved.on_demand[view.name]) for view in plan.computed)
-        reader = OnlineReader(plan, PackedViews(self.link, plan, self.clock), views, self.clock)
-        return reader if self._watch is None else self._watch(reader)
 
     def features_of(self, release: LoadedRelease) -> Features:
         """Return what a loaded release reads, as data that a release directory keeps.
@@ -146,21 +137,6 @@ class FeastRepository:
         if request.service is not None:
             return resolve_service(self.store, request.service, full_names=request.full_names)
         return resolve_references(self.store, request.references, full_names=request.full_names)
-
-    def is_reachable(self) -> bool:
-        """Whether the online store answers."""
-        try:
-            return bool(self.link.sync().ping())
-        except (RedisError, OSError):
-            return False
-
-    def heal(self) -> None:
-        """Look where the embedded server is now, after it did not answer."""
-        self.link.relocate()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self.link.aclose()
 
 
 def _without_secrets(connection_string: str, base: Path | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 
 from likewise.serving.on_demand import OnDemandCode
 from likewise.serving.plan import FeaturePlan
@@ -26,3 +27,12 @@ class ResolvedPlan:
         """Return the plan that serves only some of the features (what it reads stays)."""
         kept = tuple(item for item in self.plan.served if f"{item.view}:{item.field.name}" in references)
         return ResolvedPlan(replace(self.plan, served=kept), self.on_demand)
+
+
+def opened(code: Mapping[str, bytes]) -> Mapping[str, OnDemandCode]:
+    """Return on-demand views from Feast's messages of them; where there is one, this imports Feast."""
+    if not code:
+        return {}
+    # Feast costs 5 s and 60 MB; it is needed only to open on-demand views, which are its own.
+    views: Mapping[str, OnDemandCode] = import_module("likewise.serving.on_demand_code").views_of(code)
+    return views

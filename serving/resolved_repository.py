@@ -1,18 +1,14 @@
 """A user's Feast repository as a worker without Feast knows it: resolved elsewhere, asked again when it changed."""
 
 import threading
-from collections.abc import Callable, Collection, Mapping
-from importlib import import_module
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from redis.exceptions import RedisError
-
-from likewise.serving.on_demand import OnDemandCode, OnDemandView
+from likewise.serving.linked_store import LinkedStore
 from likewise.serving.online import OnlineReader
-from likewise.serving.packed_views import PackedViews
 from likewise.serving.registry_file import RegistryFile
 from likewise.serving.resolution import Resolution, ResolvedService
-from likewise.serving.resolved_plan import ResolvedPlan
+from likewise.serving.resolved_plan import ResolvedPlan, opened
 from likewise.serving.resolver import Question
 from likewise.serving.shared_answers import SharedAnswers
 from likewise.serving.store_link import StoreLink
@@ -22,7 +18,7 @@ from likewise.stores.packed_clients import Topology
 from likewise.transforms.errors import LikewiseError
 
 
-class ResolvedRepository:
+class ResolvedRepository(LinkedStore):
     """A `FeatureRepository` and a `FeatureSource`; thread-safe.
 
     Parameters
@@ -47,9 +43,9 @@ class ResolvedRepository:
         watch: Callable[[OnlineReader], OnlineReader] | None = None,
         answers: SharedAnswers | None = None,
     ) -> None:
-        self._repo, self._clock, self._watch = repo.resolve(), clock, watch
+        self._repo = repo.resolve()
         topology = Topology(known.kind, known.sentinel_master)
-        self.link = StoreLink(known.project, known.connection_string, self._repo, topology)
+        super().__init__(StoreLink(known.project, known.connection_string, self._repo, topology), clock, watch)
         self._answers = answers or SharedAnswers()
         self._lock = threading.Lock()
         self._know(known)
@@ -72,7 +68,7 @@ class ResolvedRepository:
             It can't be resolved.
         """
         found = self._service(service)
-        return ResolvedPlan(found.plan, _opened(found.code))
+        return ResolvedPlan(found.plan, opened(found.code))
 
     def definitions(self, service: str) -> DefinitionParts:
         """Return what the definitions of a service are, as of the last look at the Feast registry."""
@@ -87,13 +83,6 @@ class ResolvedRepository:
             raise found
         return found
 
-    def reader(self, resolved: ResolvedPlan) -> OnlineReader:
-        """Return a reader of a resolved plan over this repository's online store."""
-        plan = resolved.plan
-        views = tuple(OnDemandView(view, resolved.on_demand[view.name]) for view in plan.computed)
-        reader = OnlineReader(plan, PackedViews(self.link, plan, self._clock), views, self._clock)
-        return reader if self._watch is None else self._watch(reader)
-
     def refresh(self) -> None:
         """Have it asked again if the file of the Feast registry has changed since."""
         with self._lock:
@@ -102,26 +91,3 @@ class ResolvedRepository:
 
     def _ask(self, services: Collection[str]) -> Resolution:
         return Question(self._repo, services).answer()
-
-    def is_reachable(self) -> bool:
-        """Whether the online store answers."""
-        try:
-            return bool(self.link.sync().ping())
-        except (RedisError, OSError):
-            return False
-
-    def heal(self) -> None:
-        """Look where the embedded server is now, after it did not answer."""
-        self.link.relocate()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self.link.aclose()
-
-
-def _opened(code: Mapping[str, bytes]) -> Mapping[str, OnDemandCode]:
-    if not code:
-        return {}
-    # Feast costs 5 s and 60 MB; it is needed only to open on-demand views, which are its own.
-    views: Mapping[str, OnDemandCode] = import_module("likewise.serving.on_demand_code").views_of(code)
-    return views

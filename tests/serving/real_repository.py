@@ -1,6 +1,9 @@
 """A small Feast repository on the packed store with embedded Redis: every shape that serving must read."""
 
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from feast import (
 )
 from feast.types import Array, Bool, Float32, Float64, Int64, String, UnixTimestamp
 
+from likewise.stores.embedded import stop
 from tests.serving.fakes import NOW
 
 YAML = """
@@ -61,6 +65,24 @@ def _view(folder: Path, name: str, entities: list[Entity], schema: list[Field], 
         source = PushSource(name=f"{name}_push", batch_source=source)
     fields = [*schema, *(Field(name=entity.join_key, dtype=String) for entity in entities)]
     return FeatureView(name=name, entities=entities, schema=fields, source=source, **options)  # type: ignore[arg-type]
+
+
+@contextmanager
+def repository_in(folder: Path) -> Iterator[FeatureStore]:
+    """Make the repository in a folder for the length of a `with`, its Redis embedded and the clock at `NOW`."""
+    before = {name: os.environ.pop(name, None) for name in ("REDIS_URL", "LIKEWISE_CLOCK")}
+    os.environ["LIKEWISE_CLOCK"] = NOW.isoformat()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Feast's own
+            store = make_repository(folder)
+        yield store
+    finally:  # also when making it failed: its Redis runs by then
+        stop(folder / "redis")
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 def make_repository(folder: Path) -> FeatureStore:

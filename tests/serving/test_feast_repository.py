@@ -1,6 +1,4 @@
 import asyncio
-import os
-import warnings
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +17,7 @@ from likewise.stores.clock import FixedClock
 from likewise.stores.embedded import stop
 from tests.serving.client import Client, serving
 from tests.serving.fakes import NOW
-from tests.serving.real_repository import make_repository, write_rows
+from tests.serving.real_repository import repository_in, write_rows
 
 pytestmark = pytest.mark.slow
 
@@ -27,19 +25,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("repo")
-    before = os.environ.pop("REDIS_URL", None), os.environ.get("LIKEWISE_CLOCK")
-    os.environ["LIKEWISE_CLOCK"] = NOW.isoformat()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Feast's own
-            make_repository(folder)
+    with repository_in(folder):
         yield folder
-    finally:  # also when making it failed: its Redis runs by then
-        stop(folder / "redis")
-        for name, value in zip(("REDIS_URL", "LIKEWISE_CLOCK"), before, strict=True):
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
 
 
 @pytest.fixture

@@ -28,10 +28,8 @@ from tests.serving.client import Client, serving
 from tests.serving.conftest import SETTINGS
 from tests.serving.fakes import NOW, World
 from tests.serving.fuzzing import Case, Fuzzer, Right, send
-from tests.serving.test_registry_releases import Project, project
+from tests.serving.real_project import Project, project_in
 from tests.serving.test_run import serving as serving_process
-
-__all__ = ["project"]  # the fixture
 
 BODIES = int(os.environ.get("LIKEWISE_TEST_BODIES", "100000"))
 LIMITS = Limits(body_bytes=20_000, rows=50)
@@ -223,6 +221,12 @@ def test_a_hundred_thousand_fuzzed_bodies_are_no_fault() -> None:
     """100,000 wrong bodies for every route: no 500; each route answered some and refused some."""
     with fakes() as (client, app):
         check_spread(fuzz(client, app, Fuzzer(FLIGHTS, 2026), BODIES), FLIGHTS)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with project_in(tmp_path_factory.mktemp("project")) as project:
+        yield project
 
 
 @pytest.mark.slow

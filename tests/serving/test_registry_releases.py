@@ -1,17 +1,12 @@
 """Releases of a real registry over a real Feast repository with real Redis and LiteRT."""
 
-import json
-import os
 import subprocess
 import sys
-import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from likewise.serving.app import build_app
@@ -20,109 +15,19 @@ from likewise.serving.errors import ReleaseRefusedError
 from likewise.serving.feast_repository import FeastRepository
 from likewise.serving.open_parts import open_parts
 from likewise.serving.registry_releases import RegistryReleases
-from likewise.serving.settings import ServingSettings
 from likewise.stores.clock import FixedClock
-from likewise.stores.definitions import describe_definitions
-from likewise.stores.embedded import stop
-from likewise.transforms import LikewiseError, Steps, Transform
-from likewise.transforms import kinds as K  # noqa: N812  as recipes write it
-from likewise.transforms.registry import Node, Registry, Release, ReleaseSpec
+from likewise.transforms import LikewiseError
 from tests.serving.client import serving
 from tests.serving.fakes import NOW
-from tests.serving.real_repository import make_repository
+from tests.serving.real_project import ROWS, Project, project_in
 
 pytestmark = pytest.mark.slow
-MODEL = Path(__file__).parents[1] / "models" / "artifact_format_1"
-ROWS = {"carrier": ["UA", "OO", "ZZ"], "distance": [100.0, None, 7.5], "departs": ["2013-11-05T23:30:00Z"] * 3}
-
-
-@dataclass(frozen=True)
-class Project:
-    """A repository and a registry with one release, `small@prod`."""
-
-    repo: Path
-    url: str
-    registry: Registry
-    spec: ReleaseSpec
-    release: Release
-
-    def settings(self, **changes: Any) -> ServingSettings:
-        """Return settings that serve it."""
-        base = ServingSettings(
-            repo=self.repo, registry=self.url, releases=("small@prod",), clock=NOW.isoformat(), poll_seconds=0.05
-        )
-        return replace(base, **changes)
-
-
-def training_rows() -> pa.Table:
-    """Return rows that give the codes that the frozen model has: 5 carriers and 38 numbers of flights."""
-    n = 190
-    random = np.random.default_rng(3)
-    return pa.table(
-        {
-            "mean_delay": random.normal(size=n),
-            "delay_per_mile": random.normal(size=n),
-            "hour": random.integers(0, 24, n),
-            "busy": random.normal(size=n),
-            "distance": random.normal(size=n),
-            "carrier": [("UA", "OO", "DL", "B6", "AA")[at % 5] for at in range(n)],
-            "flights": [at % 38 for at in range(n)],
-        }
-    )
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    folder = tmp_path_factory.mktemp("project")
-    before = {name: os.environ.pop(name, None) for name in ("REDIS_URL", "LIKEWISE_CLOCK")}
-    os.environ["LIKEWISE_CLOCK"] = NOW.isoformat()
-    try:
-        yield make_project(folder)
-    finally:  # also when making it failed: its Redis runs by then
-        stop(folder / "redis")
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-
-
-def make_project(folder: Path) -> Project:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Feast's own
-        store = make_repository(folder)
-    as_code = [K.OrdinalEncoder(unseen="oov", missing="category")]
-    numbers = ["mean_delay", "delay_per_mile", "hour", "busy", "distance"]
-    transform = Transform(
-        name="small",
-        feature_service="full",
-        outputs={
-            "numbers": [Steps(numbers, [K.SimpleImputer("median"), K.StandardScaler()])],
-            "carrier": [Steps(["carrier"], as_code)],
-            "route": [Steps(["flights"], as_code)],
-        },
-    )
-    url = f"sqlite:///{folder}/likewise.db"
-    registry = Registry(url)
-    version = registry.publish(transform.fit(training_rows()), verified=True)
-    files = {path.name: path.read_bytes() for path in MODEL.iterdir() if path.suffix != ".json"}
-    model = registry.put_model(files, metadata=json.loads((MODEL / "metadata.json").read_text()))
-    definitions = describe_definitions(store, "full")
-    spec = ReleaseSpec(
-        name="small",
-        feast_project="tested",
-        feature_service="full",
-        feature_refs=definitions.feature_refs,
-        definitions_fingerprint=definitions.fingerprint,
-        definitions=dict(definitions.parts),
-        transform=version.digest,
-        nodes=(Node("model", "model", model, ("numbers", "carrier", "route"), "late"),),
-        join_keys=definitions.join_keys,
-        request_fields={name: kind.value for name, kind in definitions.request_fields.items()},
-        metrics={"roc_auc": 0.7},
-    )
-    release = registry.publish_release(spec)
-    registry.set_alias("small", "prod", release.version, why="first")
-    return Project(folder, url, registry, spec, release)
+    with project_in(tmp_path_factory.mktemp("project")) as project:
+        yield project
 
 
 def test_http_and_direct_predictions_are_the_same_bits(project: Project) -> None:

@@ -1,7 +1,6 @@
 """A release directory: written from a real registry and repository, served without them."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,12 +19,11 @@ from likewise.serving.registry_releases import RegistryReleases
 from likewise.serving.release_dir import BUNDLE, FEATURES, MANIFEST, ReleaseName, read_release_dir, write_release_dir
 from likewise.serving.settings import ServingSettings
 from likewise.stores.clock import FixedClock
-from likewise.stores.embedded import stop
 from likewise.transforms.registry import export_bundle
 from tests.serving import fakes
 from tests.serving.client import serving
 from tests.serving.fakes import NOW
-from tests.serving.test_registry_releases import ROWS, Project, make_project
+from tests.serving.real_project import ROWS, Project, project_in
 
 BODY = {
     "entities": {"carrier": ROWS["carrier"]},
@@ -36,17 +34,8 @@ MEMORY_BAR_MB = 250
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    folder = tmp_path_factory.mktemp("project")
-    kept = {name: os.environ.pop(name, None) for name in ("REDIS_URL", "LIKEWISE_CLOCK")}
-    os.environ["LIKEWISE_CLOCK"] = NOW.isoformat()
-    try:
-        yield make_project(folder)
-    finally:
-        stop(folder / "redis")
-        for name, value in kept.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+    with project_in(tmp_path_factory.mktemp("project")) as project:
+        yield project
 
 
 def write(project: Project, target: Path, name: str = "small") -> Path:

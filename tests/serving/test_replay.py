@@ -25,11 +25,10 @@ from likewise.serving.registry_releases import RegistryReleases
 from likewise.serving.replay import Replayed, replay
 from likewise.serving.request_log import log_files
 from likewise.stores.clock import FixedClock
-from likewise.stores.embedded import stop
 from tests.serving.client import serving
 from tests.serving.fakes import NOW, FakePredictor
+from tests.serving.real_project import Project, project_in
 from tests.serving.real_repository import RATIO
-from tests.serving.test_registry_releases import Project, make_project
 from tests.serving.test_request_log import Nudged
 
 pytestmark = pytest.mark.slow
@@ -42,13 +41,8 @@ CALENDAR = {**BODY, "request": {"distance": BODY["request"]["distance"], "depart
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    folder = tmp_path_factory.mktemp("replay")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIKEWISE_CLOCK", NOW.isoformat())
-        try:
-            yield make_project(folder)
-        finally:
-            stop(folder / "redis")
+    with project_in(tmp_path_factory.mktemp("project")) as project:
+        yield project
 
 
 @pytest.fixture(scope="module")
@@ -169,12 +163,9 @@ def test_an_id_that_was_used_again_replays_the_latest(project: Project, tmp_path
     assert len(found.logged) == 1
 
 
-def test_code_that_was_applied_since_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_that_was_applied_since_is_found(tmp_path: Path) -> None:
     """When another on-demand view was applied after the answer, replay says what moved and where it differs."""
-    monkeypatch.setenv("LIKEWISE_CLOCK", NOW.isoformat())
-    monkeypatch.delenv("REDIS_URL", raising=False)
-    try:
-        project = make_project(tmp_path)
+    with project_in(tmp_path) as project:
         settings = project.settings(request_log=tmp_path / "log")
         with serving(build_app(settings, open_parts(settings))) as client:
             request_id = client.post("/v1/predict/small", json=CALENDAR).headers["x-request-id"]
@@ -183,8 +174,6 @@ def test_code_that_was_applied_since_is_found(tmp_path: Path, monkeypatch: pytes
         assert found.stage == "on-demand code"
         assert found.moved == ("on_demand:ratio",)
         assert found.differs[0].startswith("delay_per_mile of row 0: logged 0.045, computed 0.09")
-    finally:
-        stop(tmp_path / "redis")
 
 
 def _apply_other_ratio(folder: Path) -> None:

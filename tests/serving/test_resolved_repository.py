@@ -23,12 +23,11 @@ from likewise.serving.resolution import Resolution
 from likewise.serving.resolved_repository import ResolvedRepository
 from likewise.serving.resolver import Question
 from likewise.stores.clock import FixedClock
-from likewise.stores.embedded import stop
 from likewise.stores.errors import FeatureServiceUnknownError
 from likewise.transforms import LikewiseError
 from tests.serving.client import serving
 from tests.serving.fakes import NOW
-from tests.serving.test_registry_releases import ROWS, Project, make_project
+from tests.serving.real_project import ROWS, Project, project_in
 
 pytestmark = pytest.mark.slow
 MEMORY_BAR_MB = 250
@@ -37,17 +36,8 @@ SERVICES = ("full", "plain", "routes", "plane")  # the last one does not exist
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    folder = tmp_path_factory.mktemp("resolved")
-    before = {name: os.environ.pop(name, None) for name in ("REDIS_URL", "LIKEWISE_CLOCK")}
-    os.environ["LIKEWISE_CLOCK"] = NOW.isoformat()
-    try:
-        yield make_project(folder)
-    finally:  # also when making it failed: its Redis runs by then
-        stop(folder / "redis")
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+    with project_in(tmp_path_factory.mktemp("project")) as project:
+        yield project
 
 
 @pytest.fixture(scope="module")

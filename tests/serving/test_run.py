@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 import urllib.request
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,10 +20,9 @@ from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 from likewise.serving.errors import SettingsError
 from likewise.serving.run import run
 from likewise.serving.settings import ServingSettings
-from likewise.stores.embedded import stop
 from likewise.transforms.registry.errors import RegistryError
 from tests.serving.fakes import NOW
-from tests.serving.real_repository import make_repository
+from tests.serving.real_repository import repository_in
 
 pytestmark = pytest.mark.slow
 SERVE = """
@@ -39,13 +37,8 @@ if __name__ == "__main__":
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("repo")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Feast's own
-            make_repository(folder)
+    with repository_in(folder):
         yield folder
-    finally:  # also when making it failed: its Redis runs by then
-        stop(folder / "redis")
 
 
 @contextmanager
