@@ -1,14 +1,15 @@
 """The answer of `/get-online-features`, field by field as Feast's server writes it."""
 
+import sys
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 
 from likewise.serving.online import PRESENT, STATUS_NAMES, FeatureRows
 from likewise.serving.plan import FeaturePlan
+from likewise.serving.row_texts import row_texts
 from likewise.serving.value_texts import block_texts, column_text, key_text, time_text
 from likewise.stores.packed_answer import ReadAnswer
 from likewise.stores.packed_blocks import groups_of
@@ -70,7 +71,9 @@ class FeastAnswer:
         """Return the values of what is read, in the order of its groups, and of what is computed; and the odd ones."""
         texts: list[bytes] = []
         odd: list[int] = []
-        if isinstance(rows.answer, ReadAnswer):
+        if isinstance(rows.answer, ReadAnswer) and rows.n == 1:
+            texts, odd = _single_row(rows.answer)
+        elif isinstance(rows.answer, ReadAnswer):
             for block in rows.answer.blocks:
                 made = block_texts(block)
                 odd += [len(texts) + at for at in made.odd]
@@ -85,6 +88,14 @@ class FeastAnswer:
         odd += range(len(texts), len(texts) + len(self._computed))
         texts += [column_text(item.field, rows.columns[item.column]) for item in self._computed]
         return texts, odd
+
+
+def _single_row(answer: ReadAnswer) -> tuple[list[bytes], list[int]]:
+    """Return the texts of one row; they are made together with those of the rows that were read with it."""
+    portion = answer.part_of
+    whole, row = (answer, 0) if portion is None else (portion.whole, portion.rows.start)
+    made = whole.once(row_texts)[row]
+    return list(made.texts), list(made.odd)
 
 
 class _ViewNotes:
@@ -130,7 +141,7 @@ _remembered_end = lru_cache(maxsize=4096)(_end)
 
 
 def _joined_end(statuses: bytes, times: bytes) -> bytes:
-    at = _times_text(np.frombuffer(times, np.int64))
+    at = _times_text(times)
     return b'],"statuses":%b,"event_timestamps":[%b]},%b' % (statuses, at, _OPEN)
 
 
@@ -145,12 +156,13 @@ def _present(n: int) -> bytes:
     return orjson.dumps(["PRESENT"] * n)
 
 
-def _times_text(times: npt.NDArray[np.int64]) -> bytes:
-    if not len(times):
-        return b""
-    if (times == times[0]).all():  # rows of one materialization
-        return b",".join([b'"%b"' % time_text(int(times[0])).encode()] * len(times))
-    return ('"' + '","'.join(map(time_text, times.tolist())) + '"').encode()
+def _times_text(times: bytes) -> bytes:
+    """Return times, the bytes of an array of int64, between commas."""
+    n = len(times) // 8
+    if n and times == times[:8] * n:  # rows of one materialization
+        text = b'"%b",' % time_text(int.from_bytes(times[:8], sys.byteorder, signed=True)).encode()
+        return (text * n)[:-1]
+    return orjson.dumps(list(map(time_text, np.frombuffer(times, np.int64).tolist())))[1:-1]
 
 
 def _ending(metadata: dict[str, Any]) -> bytes:

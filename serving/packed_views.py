@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from likewise.serving.errors import StoreUnavailableError
+from likewise.serving.gathered_reads import GatheredReads
 from likewise.serving.online import StoredRows
 from likewise.serving.plan import FeaturePlan, StoredView
 from likewise.serving.store_link import StoreLink
 from likewise.stores.clock import Clock
+from likewise.stores.packed_answer import ReadAnswer
 from likewise.stores.packed_clients import AsyncClient, SyncClient
 from likewise.stores.packed_errors import RedisUnreachableError
 from likewise.stores.packed_read import PackedReader, ViewRequest
@@ -25,6 +27,7 @@ class PackedViews:
         self._entityless = any(key.in_request == ENTITYLESS_KEY for view in plan.stored for key in view.keys)
         self._sync: tuple[int, PackedReader] = (link.generation, self._reader(link.sync(), None))
         self._by_loop: dict[int, tuple[int, PackedReader]] = {}
+        self._gathered: dict[int, GatheredReads] = {}
 
     def _reader(self, client: SyncClient | None, async_client: AsyncClient | None) -> PackedReader:
         return PackedReader(client, self._link.project, self._requests, self._clock, async_client)
@@ -45,7 +48,14 @@ class PackedViews:
             raise StoreUnavailableError(error.reason) from error
 
     async def read_async(self, keys: Mapping[str, Sequence[object]]) -> Sequence[StoredRows]:
-        """Return the same without blocking the event loop."""
+        """Return the same without blocking the event loop; reads that come together are gathered."""
+        loop = id(asyncio.get_running_loop())
+        gathered = self._gathered.get(loop)
+        if gathered is None:
+            gathered = self._gathered[loop] = GatheredReads(self._read_alone)
+        return await gathered.read(keys)
+
+    async def _read_alone(self, keys: Mapping[str, Sequence[object]]) -> ReadAnswer:
         try:
             return await self._reader_of_loop().read_async(self._complete(keys))
         except RedisUnreachableError as error:

@@ -19,9 +19,9 @@ from likewise.stores.packed_schema import FIXED, TEXTS, FieldType
 from likewise.transforms.columns import Column, LogicalType
 
 EPOCH_TEXT = "1970-01-01T00:00:00Z"
-_MICROSECOND = 1_000_000
+MICROSECOND = 1_000_000
 # Bytes that JSON writes otherwise than they are; all others of valid UTF-8 stand for themselves.
-_ESCAPED = bytes([*range(0x20), ord('"'), ord("\\")])
+ESCAPED = bytes([*range(0x20), ord('"'), ord("\\")])
 
 Spelling = Callable[[Any], Any]
 
@@ -47,9 +47,11 @@ def block_texts(block: Block) -> Texts:
     if block.type in FIXED:
         return _number_texts(block)
     if block.type in TEXTS:
-        return Texts(
-            list(map(_text_cells, block.values)), [at for at, cells in enumerate(block.values) if None in cells]
-        )
+        texts = [_whole_text(cells) for cells in block.values]
+        odd = [at for at, text in enumerate(texts) if text is None]
+        for at in odd:
+            texts[at] = _list_text([None if cell is None else cell.decode() for cell in block.values[at]])
+        return Texts(texts, odd)  # type: ignore[arg-type]
     spell = _object_spelling(block.type)
     texts = [_list_text([spell(value) for value in column.objects()]) for column in block_columns(block)]
     return Texts(texts, [at for at, cells in enumerate(block.values) if None in cells])
@@ -80,11 +82,10 @@ def _block_of(kind: FieldType, column: Column) -> Block:
 
 
 def _number_texts(block: Block) -> Texts:
-    values = block.values // _MICROSECOND if block.type is FieldType.UNIX_TIMESTAMP else block.values
+    values = block.values // MICROSECOND if block.type is FieldType.UNIX_TIMESTAMP else block.values
     if not values.size:
         return Texts([b""] * len(values), [])
-    # Numbers hold no bracket, so the lines of the matrix can be told apart in its text.
-    texts = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[")
+    texts = _lines(orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY), len(values))
     strange = ~np.isfinite(values) if block.type in FLOATS else block.missing
     if strange is None or not np.count_nonzero(strange):
         return Texts(texts, [])
@@ -92,6 +93,20 @@ def _number_texts(block: Block) -> Texts:
     for line in odd:
         texts[line] = _odd_text(values[line], None if block.missing is None else block.missing[line])
     return Texts(texts, odd)
+
+
+def _lines(matrix: bytes, k: int) -> list[bytes]:
+    """Return the lines of a matrix of numbers, `[[1,2],[3,4]]`, without brackets.
+
+    Numbers hold no bracket, so lines can be told apart; looked for one by one, which `split` does byte by byte, and
+    took a quarter of the time that the numbers took.
+    """
+    lines, start, find = [], 2, matrix.find
+    for _ in range(k):
+        end = find(b"]", start)
+        lines.append(matrix[start:end])
+        start = end + 3
+    return lines
 
 
 def _odd_text(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None) -> bytes:
@@ -115,13 +130,17 @@ def _list_text(values: list[Any]) -> bytes:
     return orjson.dumps(values)[1:-1]
 
 
-def _text_cells(cells: Sequence[bytes | None]) -> bytes:
-    """Return UTF-8 cells as JSON texts; where nothing needs escaping, which is nearly always, they are copied."""
-    if None in cells:
-        return _list_text([None if cell is None else cell.decode() for cell in cells])
-    joined: bytes = b'","'.join(cells)  # type: ignore[arg-type]
-    if len(joined.translate(None, _ESCAPED)) != len(joined) - 2 * (len(cells) - 1):
-        return _list_text([cell.decode() for cell in cells if cell is not None])
+def _whole_text(cells: Sequence[bytes | None]) -> bytes | None:
+    """Return UTF-8 cells as JSON texts, None where one is missing.
+
+    Where nothing needs escaping, which is nearly always, they are copied.
+    """
+    try:
+        joined: bytes = b'","'.join(cells)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    if len(joined.translate(None, ESCAPED)) != len(joined) - 2 * (len(cells) - 1):
+        return _list_text([cell.decode() for cell in cells])  # type: ignore[union-attr]
     return b'"%b"' % joined if cells else b""
 
 
@@ -149,7 +168,7 @@ def _list_number(value: float) -> Any:
 def _list_seconds(value: Any) -> int:
     if isinstance(value, datetime):
         return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
-    return int(value) // _MICROSECOND
+    return int(value) // MICROSECOND
 
 
 _ITEMS: dict[str, Spelling] = {
@@ -180,7 +199,7 @@ def time_text(microseconds: int) -> str:
     """Return one time as RFC 3339 text; the epoch for times that are not known."""
     if microseconds <= 0:
         return EPOCH_TEXT
-    whole, rest = divmod(microseconds, _MICROSECOND)
+    whole, rest = divmod(microseconds, MICROSECOND)
     try:
         text = datetime.fromtimestamp(whole, UTC).isoformat()[:19]
     except (ValueError, OverflowError):  # beyond year 9999

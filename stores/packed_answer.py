@@ -1,10 +1,10 @@
 """What a read answered: statuses, times and values of all its views, worked out only as far as somebody asks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from likewise.stores.packed_fetch import NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, r
 from likewise.stores.packed_parts import Found
 from likewise.transforms.columns import Column, LogicalType
 
+T = TypeVar("T")
 Statuses = npt.NDArray[np.uint8]
 # Microseconds, 146,000 years; no time of a row is as old, and subtracting it overflows nothing.
 _FOR_EVER = 2**62
@@ -72,12 +73,15 @@ class ReadAnswer(Sequence["ViewRows"]):
         (n, m) int64 microseconds since 1970 UTC; the smallest int64 where unknown.
     statuses
         (n, m) uint8: PRESENT, NOT_FOUND or OUTSIDE_MAX_AGE of each row.
+    part_of
+        The answer of which these are some rows; None: it stands for itself.
     """
 
     asked: Asked
     found: Found
     event_times: Times
     statuses: Statuses
+    part_of: "Portion | None" = None
 
     def __len__(self) -> int:
         return len(self.asked.wanted)
@@ -88,6 +92,29 @@ class ReadAnswer(Sequence["ViewRows"]):
     def __getitem__(self, at: slice) -> Sequence["ViewRows"]: ...
     def __getitem__(self, at: int | slice) -> "ViewRows | Sequence[ViewRows]":
         return self._views[at]
+
+    @property
+    def n(self) -> int:
+        """Return the number of keys."""
+        return len(self.statuses)
+
+    def rows(self, start: int, end: int) -> "ReadAnswer":
+        """Return the answer to some of the keys; what is worked out for one portion serves the others."""
+        if start == 0 and end == self.n:
+            return self
+        portion = Portion(self, slice(start, end))
+        return ReadAnswer(self.asked, self.found, self.event_times[start:end], self.statuses[start:end], portion)
+
+    def once(self, make: "Callable[[ReadAnswer], T]") -> T:
+        """Return what `make` makes of this answer, made once."""
+        made = self._made.get(make)
+        if made is None:
+            made = self._made[make] = make(self)
+        return made
+
+    @cached_property
+    def _made(self) -> dict[object, Any]:
+        return {}
 
     @cached_property
     def _views(self) -> list["ViewRows"]:
@@ -102,11 +129,15 @@ class ReadAnswer(Sequence["ViewRows"]):
     @cached_property
     def created_times(self) -> Times:
         """Return (n, m) int64 microseconds since 1970 UTC; the smallest int64 where unknown."""
+        if self.part_of is not None:
+            return self.part_of.whole.created_times[self.part_of.rows]
         return spread(self.found, [part.rows.created_times for part in self.found.parts], self.event_times)
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """Return the values of all features, one block for each of `asked.groups`."""
+        if self.part_of is not None:
+            return tuple([block.rows(self.part_of.rows) for block in self.part_of.whole.blocks])
         hidden = None
         if OUTSIDE_MAX_AGE in self.statuses.tobytes():
             hidden = (self.statuses == OUTSIDE_MAX_AGE) & self.asked.hides
@@ -142,17 +173,29 @@ class ReadAnswer(Sequence["ViewRows"]):
     @cached_property
     def numbers(self) -> npt.NDArray[np.float64]:
         """Return the numbers of all features that are some, (k, n), as `asked.number_lines` orders them."""
+        if self.part_of is not None:
+            return self.part_of.whole.numbers[:, self.part_of.rows]
         numbers = [block_numbers(block) for block in self.blocks if is_number(block.type)]
-        return np.concatenate(numbers) if numbers else np.empty((0, self.found.n))
+        return np.concatenate(numbers) if numbers else np.empty((0, self.n))
 
     @cached_property
     def nulls(self) -> Bits:
         """Return which cells are null in the store or not there at all, (n, f) bool."""
+        if self.part_of is not None:
+            return self.part_of.whole.nulls[self.part_of.rows]
         nulls = np.zeros((self.found.n, self.asked.firsts[-1]), np.bool_)
         for part in self.found.parts:
             found = part.picker.nulls(part.rows)
             nulls[slice(None) if part.places is None else part.places] = False if found is None else found
         return nulls
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Some of the keys of an answer."""
+
+    whole: ReadAnswer
+    rows: slice
 
 
 def answer(asked: Asked, found: Found, now: int) -> ReadAnswer:

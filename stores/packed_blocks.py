@@ -65,6 +65,13 @@ class Block:
             return self.missing is None
         return not any(None in cells for cells in self.values)
 
+    def rows(self, some: slice) -> "Block":
+        """Return the values of some of the n rows."""
+        if self.type not in FIXED:
+            return Block(self.type, [cells[some] for cells in self.values], None)
+        missing = None if self.missing is None else _some(np.ascontiguousarray(self.missing[:, some]))
+        return Block(self.type, np.ascontiguousarray(self.values[:, some]), missing)
+
 
 def groups_of(types: Iterable[FieldType]) -> tuple[Group, ...]:
     """Return features by declared type, in the order in which types first occur."""

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from likewise.serving.plan import Field
+from likewise.serving.row_texts import row_texts
 from likewise.serving.value_texts import block_texts, column_text
 from likewise.stores.packed_blocks import Block
 from likewise.stores.packed_columns import block_columns, logical_type
@@ -30,6 +31,22 @@ def test_blocks_and_columns_are_spelled_alike(world: World) -> None:
             values = orjson.loads(b"[" + text + b"]")
             assert len(values) == found.found.n
             assert at in made.odd or None not in values
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds())
+def test_rows_that_are_read_together_are_spelled_as_alone(world: World) -> None:
+    """The texts of each row, made for all rows at once, are those of its own blocks, and so are its odd features."""
+    schemas, rows = world
+    found = read(schemas, rows, [False] * len(schemas))
+    made = row_texts(found)
+    assert len(made) == found.n
+    for row, one in enumerate(made):
+        alone = [block_texts(block) for block in found.rows(row, row + 1).blocks]
+        assert one.texts == [text for block in alone for text in block.texts]
+        assert len(one.odd) == sum(len(block.odd) for block in alone)
+        odd = [text for block in alone for text in (block.texts[at] for at in block.odd)]
+        assert [one.texts[at] for at in one.odd] == odd
 
 
 @settings(max_examples=100, deadline=None)

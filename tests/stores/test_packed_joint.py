@@ -131,6 +131,29 @@ def test_every_cell_is_what_was_stored(
                 assert column.objects()[row] == shown
 
 
+@settings(max_examples=100, deadline=None)
+@given(worlds(), st.data())
+def test_a_portion_is_what_its_keys_alone_give(
+    world: tuple[list[RowSchema], list[list[Stored | None]]], data: st.DataObject
+) -> None:
+    """Some rows of a read are, value by value and status by status, what a read of only those rows answers."""
+    schemas, rows = world
+    report_only = [data.draw(st.booleans()) for _ in schemas]
+    whole = read(schemas, rows, report_only)
+    start = data.draw(st.integers(0, whole.n))
+    end = data.draw(st.integers(start, whole.n))
+    found, alone = whole.rows(start, end), read(schemas, [held[start:end] for held in rows], report_only)
+    assert found.n == alone.n == end - start
+    assert found.is_all_present == alone.is_all_present
+    for name in ("statuses", "event_times", "created_times", "nulls"):
+        assert getattr(found, name).tolist() == getattr(alone, name).tolist()
+    assert np.array_equal(found.numbers, alone.numbers, equal_nan=True)
+    assert [column.objects() for column in found.columns] == [column.objects() for column in alone.columns]
+    for one, other in zip(found.blocks, alone.blocks, strict=True):
+        assert one.type is other.type
+        assert one.is_complete() == other.is_complete()
+
+
 @settings(max_examples=60, deadline=None)
 @given(worlds(), st.data())
 def test_no_changed_byte_is_believed(
