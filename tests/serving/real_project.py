@@ -33,6 +33,10 @@ class Project:
     spec: ReleaseSpec
     release: Release
 
+    def environ(self) -> dict[str, str]:
+        """Return what tells a command where its registry is."""
+        return {"LIKEWISE_REGISTRY": self.url, "LIKEWISE_BLOBS": str(self.repo / "blobs")}
+
     def settings(self, **changes: Any) -> ServingSettings:
         """Return settings that serve it."""
         base = ServingSettings(

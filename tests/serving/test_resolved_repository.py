@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from likewise.transforms import LikewiseError
 from tests.serving.client import serving
 from tests.serving.fakes import NOW
 from tests.serving.real_project import ROWS, Project, project_in
+from tests.serving.server_process import Server, running
 
 pytestmark = pytest.mark.slow
 MEMORY_BAR_MB = 250
@@ -160,6 +162,25 @@ print(sorted({{"feast", "pandas", "tensorflow", "keras", "duckdb"}} & set(sys.mo
     heavy, resident = answer.stdout.rsplit(" ", 1)
     assert heavy == "[]"
     assert int(resident) < MEMORY_BAR_MB
+
+
+def test_workers_share_one_resolution(tmp_path: Path) -> None:
+    """When the Feast registry changed, Feast is asked once for all workers, and answers go on meanwhile."""
+    options = ["--roles", "predict", "--workers", "3", "--release", "small@prod", "--definitions-seconds", "0.3"]
+    change = "view = store.get_feature_view('carrier_stats'); view.tags = {'owner': 'me'}; store.apply([view])"
+    with project_in(tmp_path) as project, running(project.repo, *options, **project.environ()) as server:
+        code = f"from feast import FeatureStore; store = FeatureStore(repo_path={str(project.repo)!r}); {change}"
+        subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)
+        while not _asked(server):
+            assert server.get("/health/ready")
+            time.sleep(0.1)
+        time.sleep(3.0)  # ten looks of each worker, and longer than one of them asks
+        assert _asked(server) == 1
+        assert server.end() == 0
+
+
+def _asked(server: Server) -> int:
+    return sum("asked again, for every worker" in line for line in list(server.log))
 
 
 def test_a_child_that_fails_is_an_error_with_its_last_words(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
