@@ -82,7 +82,7 @@ def lookup(parts: Parts, rows: int, features: int) -> None:
         )
         for view in plan.stored
     ]
-    keys = [f"lw1:bench:{view.stored_name}:{user}".encode() for view in plan.stored for user in range(rows)]
+    keys = [f"lw1:bench:{view.stored_name}:{user}".encode() for user in range(rows) for view in plan.stored]
     held = Held(fetch(client, keys), client)
     reader = PackedReader(held, "bench", requests, WallClock())
     answer = served.reader.assemble(given, served.reader.store.read(given.keys))

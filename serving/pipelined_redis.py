@@ -53,11 +53,15 @@ class PipelinedRedis:
         redis.exceptions.RedisError
             Redis can't be reached, went away twice, or refused the command.
         """
+        return await self.execute_packed(hiredis.pack_command(parts))  # type: ignore[arg-type]  # its stub: one-tuples
+
+    async def execute_packed(self, command: bytes) -> Reply:
+        """Return the reply to a command that is given as it goes over the wire; raises as `execute_command`."""
         try:
-            return await self._send(parts)
+            return await self._send(command)
         except RedisConnectionError:
             # A read may be asked again: the connection had been closed by the server or by a failover.
-            return await self._send(parts)
+            return await self._send(command)
 
     async def hgetall(self, key: bytes) -> Mapping[bytes, bytes]:
         """Return a hash."""
@@ -69,13 +73,12 @@ class PipelinedRedis:
         if self._connection is not None:
             self._connection.close()
 
-    async def _send(self, parts: Sequence[str | bytes]) -> Reply:
+    async def _send(self, command: bytes) -> Reply:
         connection = self._connection
         if connection is None or connection.is_lost:
             connection = await self._connect()
-        packed = hiredis.pack_command(tuple(parts))  # type: ignore[arg-type]  # its stub means one-tuples
         try:
-            reply = await connection.send(packed)
+            reply = await connection.send(command)
         except asyncio.CancelledError:
             connection.doubt()
             raise

@@ -5,11 +5,13 @@ checks, times, nulls and numbers of all views are a fixed handful of array opera
 they cost what those of a single view do. Where things lie is taken from each schema's own record.
 """
 
+import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain, starmap
+from operator import itemgetter
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -23,6 +25,7 @@ Places = npt.NDArray[np.intp]
 Cell = bytes | None
 _WORD: Final = 8
 _LENGTH: Final = 4  # bytes of a length and of a check
+_WRONG_TAIL: Final = "the check of its tail does not match its bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class JointLayout:
         self.widths = tuple(schema.width for schema in schemas)
         self.starts = tuple(accumulate(self.widths, initial=0))[:-1]
         self.width = sum(self.widths)
+        # Takes the fixed parts of one entity's rows, and takes their tails: no bytecode runs for any of them.
+        self._side_by_side = struct.Struct("".join([f"{width}s" for width in self.widths])).pack
         words = np.array(self.starts, np.intp) // _WORD
         self.segments = words
         self.marks: Words = np.array([schema.mark for schema in schemas], np.uint64)
@@ -60,13 +65,25 @@ class JointLayout:
         )
         self.tailed = tuple(at for at, schema in enumerate(schemas) if schema.variable_count)
         self.tail_of = {view: at for at, view in enumerate(self.tailed)}
-        self.bare = tuple(at for at, schema in enumerate(schemas) if not schema.variable_count)
+        self.tails = [itemgetter(slice(self.widths[view], None)) for view in self.tailed]
+        self.sizes = np.array(self.widths, np.int64)[:, None]
+        self.tailed_views = np.array(self.tailed, np.intp)
         self.lengths = _positions(self._length_places(view) for view in self.tailed)
         counts = [schemas[view].variable_count for view in self.tailed]
         self.length_runs = np.array([0, *accumulate(counts)][:-1], np.intp)
         self.tail_checks = _positions(
             [(self.starts[view] + _offset(schemas[view], "tail_check")) // _LENGTH] for view in self.tailed
         )
+
+    def side_by_side(self, rows: Sequence[Sequence[bytes | None]]) -> bytes | None:
+        """Return the fixed parts of n rows of each view, entity by entity; None where a row is missing.
+
+        A row that is too short is filled up with zeros: who believes the bytes looks at sizes.
+        """
+        try:
+            return b"".join(starmap(self._side_by_side, zip(*rows, strict=True)))
+        except struct.error:
+            return None
 
     def _length_places(self, view: int) -> range:
         schema = self.schemas[view]
@@ -106,13 +123,13 @@ class JointRows:
     tails
         For each view with variable fields: the n tails.
     lengths
-        (n, v) the lengths of all variable cells, as lists of rows.
+        (n, v) the lengths of all variable cells.
     """
 
     layout: JointLayout
     words: Words
     tails: Sequence[Sequence[bytes]]
-    lengths: Sequence[Sequence[int]]
+    lengths: npt.NDArray[np.uint32]
 
     @property
     def event_times(self) -> Times:
@@ -128,6 +145,11 @@ class JointRows:
     def has_nulls(self) -> bool:
         """Whether any cell of any row is null."""
         return _is_any(self.words.view(np.uint8).take(self.layout.null_bytes, axis=1))
+
+    @cached_property
+    def _lengths(self) -> list[list[int]]:
+        lengths: list[list[int]] = self.lengths.tolist()
+        return lengths
 
     def fixed(self, kind: FieldType, places: Places) -> npt.NDArray[Any]:
         """Return (n, k) cells of one fixed type, places as `JointLayout.fixed` gives them."""
@@ -145,7 +167,7 @@ class JointRows:
         tails, first = self.tails[tail], int(layout.length_runs[tail])
         if layout.schemas[view].variable_count == 1:
             return list(tails)
-        bounds = [(sum(row[first : first + at]), row[first + at]) for row in self.lengths]
+        bounds = [(sum(row[first : first + at]), row[first + at]) for row in self._lengths]
         return [tail[start : start + size] for tail, (start, size) in zip(tails, bounds, strict=True)]
 
 
@@ -166,47 +188,67 @@ def join_rows(
     CorruptRowError
         All rows claim to be of their schemas and one fails its check.
     """
-    n = len(rows[0])
-    pieces = [b""] * (n * len(rows))
-    for view, (held, width) in enumerate(zip(rows, layout.widths, strict=True)):
-        pieces[view :: len(rows)] = [row[:width] for row in held]
-    joined = b"".join(pieces)
-    if len(joined) != n * layout.width:
-        return None
-    words: Words = np.frombuffer(joined, "<u8").reshape(n, layout.width // _WORD)
+    joined = layout.side_by_side(rows)
+    return None if joined is None else checked_rows(layout, joined, rows, keys)
+
+
+def checked_rows(
+    layout: JointLayout, joined: bytes, rows: Sequence[Sequence[bytes]], keys: Sequence[Sequence[bytes | None]]
+) -> JointRows | None:
+    """Return what `join_rows` returns, where the fixed parts stand side by side already."""
+    words: Words = np.frombuffer(joined, "<u8").reshape(-1, layout.width // _WORD)
     if _is_any(words.take(layout.segments, axis=1) != layout.marks):
         return None
     held_checks = words.take(layout.checks, axis=1) & LOW_HALF
     wrong = segment_checks(words, held_checks, layout.weights, layout.segments) != held_checks
     if _is_any(wrong):
+        if _is_short(layout, rows):
+            return None
         _refuse(rows, keys, wrong, "its check does not match its bytes")
-    return _with_tails(layout, words, rows, keys)
+    lengths = words.view("<u4").take(layout.lengths, axis=1)
+    strange = _sizes(rows) != _expected_sizes(layout, lengths)
+    if _is_any(strange):
+        if _is_short(layout, rows):
+            return None
+        _refuse(rows, keys, strange.T, _WRONG_TAIL)
+    return JointRows(layout, words, _tails(layout, words, rows, keys), lengths)
 
 
-def _with_tails(
-    layout: JointLayout, words: Words, rows: Sequence[Sequence[bytes]], keys: Sequence[Sequence[bytes | None]]
-) -> JointRows:
-    """Check sizes and tails: a row is as long as its schema and its lengths say, and its tail has its check."""
-    n = len(words)
-    for view in layout.bare:
-        if [len(row) for row in rows[view]].count(layout.widths[view]) != n:
-            _refuse_one(rows, keys, view, [len(row) != layout.widths[view] for row in rows[view]])
+def _is_short(layout: JointLayout, rows: Sequence[Sequence[bytes]]) -> bool:
+    """Whether some row is too short for its schema, so that zeros stand behind it."""
+    return any(len(row) < width for held, width in zip(rows, layout.widths, strict=True) for row in held)
+
+
+def _sizes(rows: Sequence[Sequence[bytes]]) -> npt.NDArray[np.int64]:
+    """Return the bytes of all rows, (m, n)."""
+    n = len(rows[0])
+    return np.fromiter(map(len, chain.from_iterable(rows)), np.int64, n * len(rows)).reshape(len(rows), n)
+
+
+def _expected_sizes(layout: JointLayout, lengths: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """Return what the bytes of all rows should be by their schemas and lengths, (m, n)."""
     if not layout.tailed:
-        return JointRows(layout, words, (), ())
-    halves = words.view("<u4")
-    lengths = halves.take(layout.lengths, axis=1)
-    # View by view, as the tails: one comparison of lists for all of them.
-    sizes = np.add.reduceat(lengths, layout.length_runs, axis=1, dtype=np.int64).T.ravel().tolist()
-    checks = halves.take(layout.tail_checks, axis=1).T.ravel().tolist()
-    tails = [row[layout.widths[view] :] for view in layout.tailed for row in rows[view]]
-    if list(map(len, tails)) != sizes or list(map(zlib.crc32, tails)) != checks:
-        held = zip(tails, sizes, checks, strict=True)
-        wrong = [len(tail) != size or zlib.crc32(tail) != check for tail, size, check in held]
-        tail, row = divmod(wrong.index(True), n)
-        view = layout.tailed[tail]
-        _refuse_one(rows, keys, view, [at == row for at in range(n)])
-    by_view = [tails[start : start + n] for start in range(0, len(tails), n)] if n else [[]] * len(layout.tailed)
-    return JointRows(layout, words, by_view, lengths.tolist())
+        return np.repeat(layout.sizes, len(lengths), axis=1)
+    tails = np.add.reduceat(lengths, layout.length_runs, axis=1, dtype=np.int64).T
+    if len(tails) == len(layout.sizes):
+        return tails + layout.sizes
+    sizes = np.repeat(layout.sizes, len(lengths), axis=1)
+    sizes[layout.tailed_views] += tails
+    return sizes
+
+
+def _tails(
+    layout: JointLayout, words: Words, rows: Sequence[Sequence[bytes]], keys: Sequence[Sequence[bytes | None]]
+) -> list[list[bytes]]:
+    """Return the n tails of each view that has some, each as its check says."""
+    tails = [list(map(tail, rows[view])) for view, tail in zip(layout.tailed, layout.tails, strict=True)]
+    checks = words.view("<u4").take(layout.tail_checks, axis=1).T
+    found = np.fromiter(map(zlib.crc32, chain.from_iterable(tails)), np.uint32, checks.size).reshape(checks.shape)
+    if _is_any(found != checks):
+        wrong = np.zeros((len(words), len(rows)), np.bool_)
+        wrong[:, layout.tailed_views] = (found != checks).T
+        _refuse(rows, keys, wrong, _WRONG_TAIL)
+    return tails
 
 
 def _is_any(mask: npt.NDArray[Any]) -> bool:
@@ -219,11 +261,3 @@ def _refuse(
 ) -> NoReturn:
     row, view = np.argwhere(wrong)[0].tolist()
     raise CorruptRowError(keys[view][row] or b"", f"{reason} ({len(rows[view][row])} bytes)")
-
-
-def _refuse_one(
-    rows: Sequence[Sequence[bytes]], keys: Sequence[Sequence[bytes | None]], view: int, wrong: Sequence[bool]
-) -> NoReturn:
-    row = wrong.index(True)
-    size = len(rows[view][row])
-    raise CorruptRowError(keys[view][row] or b"", f"the check of its tail does not match its bytes ({size} bytes)")

@@ -12,7 +12,7 @@ from likewise.stores.packed_encode import Bits
 from likewise.stores.packed_errors import CorruptRowError
 from likewise.stores.packed_features import Wanted
 from likewise.stores.packed_fetch import Owner, SchemaBook
-from likewise.stores.packed_joint import JointLayout, JointRows, join_rows
+from likewise.stores.packed_joint import JointLayout, JointRows, checked_rows, join_rows
 from likewise.stores.packed_schema import FINGERPRINT_BYTES, RowSchema
 
 _HEAD = 1 + FINGERPRINT_BYTES  # what every row of a schema begins with
@@ -83,11 +83,18 @@ class PartReader:
             A value is no row, or of a schema that nobody knows.
         """
         known = self._known.get(tuple([_head(held) for held in values]))
-        if known is not None:
-            rows = join_rows(known.layout, self._complete(known.layout, values), keys)
-            if rows is not None:
-                return Found(len(values[0]), (Part(rows, known.picker, None),), _found(values))
-        return self._mixed(values, keys)
+        found = None if known is None else self._uniform(known, values, keys)
+        return found or self._mixed(values, keys)
+
+    def _uniform(self, known: _Known, values: Sequence[Values], keys: Sequence[Values]) -> Found | None:
+        """Return the answer when all rows of a view are of the schema of its first, the usual case; else None."""
+        found, whole = None, values
+        joined = known.layout.side_by_side(values)
+        if joined is None:
+            found, whole = _found(values), self._complete(known.layout, values)
+            joined = known.layout.side_by_side(whole) or b""
+        rows = checked_rows(known.layout, joined, whole, keys)  # type: ignore[arg-type]
+        return None if rows is None else Found(len(values[0]), (Part(rows, known.picker, None),), found)
 
     def _complete(self, layout: JointLayout, values: Sequence[Values]) -> list[Sequence[bytes]]:
         """Return values with a row of nulls where none was found."""

@@ -1,6 +1,6 @@
 """The native read: entity keys in, numpy columns with honest statuses out, one round trip for all views."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -16,7 +16,8 @@ from likewise.stores.packed_features import Wanted
 from likewise.stores.packed_fetch import Owner, SchemaBook
 from likewise.stores.packed_keys import entity_texts, request_values, view_prefix
 from likewise.stores.packed_parts import PartReader
-from likewise.stores.packed_round_trip import KeyPlaces, distinct, fetch, fetch_async, prefixed
+from likewise.stores.packed_round_trip import fetch, fetch_rows_async
+from likewise.stores.packed_row_keys import KeyPlan, RowKeys
 from likewise.stores.packed_schema import FieldType
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -84,6 +85,7 @@ class PackedReader:
     ) -> None:
         self._client, self._async_client, self._clock = client, async_client, clock
         self._plans = tuple(_plan(project, view) for view in views)
+        self._keys = KeyPlan([plan.prefix for plan in self._plans], [plan.request_keys for plan in self._plans])
         self._book = SchemaBook(project)
         wanted = [plan.wanted for plan in self._plans]
         self._parts = PartReader(self._book, [plan.owner for plan in self._plans], wanted)
@@ -102,46 +104,44 @@ class PackedReader:
         ------
         MissingJoinKeyError, CorruptRowError, UnknownSchemaError, RedisUnreachableError
         """
-        wanted, places = distinct(self._redis_keys(keys))
+        wanted = self._row_keys(keys)
         if self._client is None:
             raise TypeError("this PackedReader has no sync client; use read_async or pass client=")
         try:
-            values = fetch(self._client, wanted)
+            values = fetch(self._client, wanted.listed())
             try:
-                return self._answer(values, places)
+                return self._answer(values, wanted)
             except UnknownSchemaError:
                 self._book.learn(self._client.hgetall(self._book.key))
         except RedisError as error:
             raise RedisUnreachableError("the feature store", str(error)) from error
-        return self._answer(values, places)
+        return self._answer(values, wanted)
 
     async def read_async(self, keys: Mapping[str, Sequence[object]]) -> ReadAnswer:
         """Return what `read` returns, without blocking the event loop while Redis works."""
-        wanted, places = distinct(self._redis_keys(keys))
+        wanted = self._row_keys(keys)
         if self._async_client is None:
             raise TypeError("this PackedReader has no asyncio client; use read or pass async_client=")
         try:
-            values = await fetch_async(self._async_client, wanted)
+            values = await fetch_rows_async(self._async_client, wanted)
             try:
-                return self._answer(values, places)
+                return self._answer(values, wanted)
             except UnknownSchemaError:
                 self._book.learn(await self._async_client.hgetall(self._book.key))
         except RedisError as error:
             raise RedisUnreachableError("the feature store", str(error)) from error
-        return self._answer(values, places)
+        return self._answer(values, wanted)
 
-    def _redis_keys(self, keys: Mapping[str, Sequence[object]]) -> list[list[bytes | None]]:
-        """Return the n Redis keys of each view; None where a join key is missing."""
-        texts: dict[tuple[str, ...], list[bytes | None]] = {}
-        found = []
+    def _row_keys(self, keys: Mapping[str, Sequence[object]]) -> RowKeys:
+        """Return the Redis keys of n entities."""
+        texts: dict[Hashable, list[bytes | None]] = {}
         for plan in self._plans:
             if plan.request_keys not in texts:
                 texts[plan.request_keys] = entity_texts(request_values(keys, plan.owner.view, plan.request_keys))
-            found.append(prefixed(plan.prefix, texts[plan.request_keys]))
-        return found
+        return self._keys.keys(texts)
 
-    def _answer(self, values: Sequence[bytes | None], places: Sequence[KeyPlaces]) -> ReadAnswer:
-        found = self._parts.read([place.take(values) for place in places], [place.keys for place in places])
+    def _answer(self, values: Sequence[bytes | None], keys: RowKeys) -> ReadAnswer:
+        found = self._parts.read(keys.by_view(values), keys.names)
         return answer(self.asked, found, (self._clock.now() - _EPOCH) // _MICROSECOND)
 
 

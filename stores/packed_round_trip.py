@@ -1,9 +1,9 @@
-"""One round trip to Redis: each distinct key asked once, every view finding its values again."""
+"""One round trip to Redis."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from likewise.stores.packed_clients import AsyncClient, SyncClient
+from likewise.stores.packed_row_keys import RowKeys
 
 
 def prefixed(prefix: bytes, texts: Sequence[bytes | None]) -> list[bytes | None]:
@@ -11,40 +11,6 @@ def prefixed(prefix: bytes, texts: Sequence[bytes | None]) -> list[bytes | None]
     if None in texts:
         return [None if text is None else prefix + text for text in texts]
     return [prefix + text for text in texts]  # type: ignore[operator]
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPlaces:
-    """Where one view's values lie among all distinct values fetched."""
-
-    keys: Sequence[bytes | None]
-    start: int
-    # None: the view's n keys were fetched as they are. Else the place of each key's value, -1 for none.
-    chosen: list[int] | None
-
-    def take(self, values: Sequence[bytes | None]) -> Sequence[bytes | None]:
-        """Return this view's n values."""
-        if self.chosen is None:
-            return values[self.start : self.start + len(self.keys)]
-        return [None if place < 0 else values[place] for place in self.chosen]
-
-
-def distinct(views: Sequence[list[bytes | None]]) -> tuple[list[bytes], list[KeyPlaces]]:
-    """Return each key once, and how every view finds its values again."""
-    wanted: list[bytes] = []
-    places = []
-    for keys in views:
-        start = len(wanted)
-        unique = dict.fromkeys(keys)
-        if len(unique) == len(keys) and None not in unique:
-            wanted += keys  # type: ignore[arg-type]
-            places.append(KeyPlaces(keys, start, None))
-            continue
-        unique.pop(None, None)
-        order = {key: start + at for at, key in enumerate(unique)}
-        wanted += unique  # type: ignore[arg-type]
-        places.append(KeyPlaces(keys, start, [order.get(key, -1) for key in keys]))
-    return wanted, places
 
 
 def fetch(client: SyncClient, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -69,3 +35,10 @@ async def fetch_async(client: AsyncClient, keys: Sequence[bytes]) -> list[bytes 
                 pipe.get(key)
             return await pipe.execute()  # type: ignore[no-any-return]
     return await client.execute_command("MGET", *keys)  # type: ignore[no-any-return]
+
+
+async def fetch_rows_async(client: AsyncClient, keys: RowKeys) -> list[bytes | None]:
+    """Return the values of the keys of rows; a client that sends commands as they are gets the command itself."""
+    if len(keys) and hasattr(client, "execute_packed"):
+        return await client.execute_packed(keys.mget())  # type: ignore[no-any-return]
+    return await fetch_async(client, keys.listed())

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hiredis
 import pytest
 import uvloop
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -62,6 +63,53 @@ def test_concurrent_commands_get_their_own_replies(address: RedisAddress) -> Non
         await client.aclose()
 
     run(use())
+
+
+def test_a_command_that_is_packed_already_is_sent_as_it_is(address: RedisAddress) -> None:
+    """Packed commands and others take turns on one connection; an error of one is its caller's alone."""
+
+    async def use() -> None:
+        client = PipelinedRedis(address)
+        await client.execute_command("SET", "a\r\n\0", b"\x00\r\n$1\r\n")
+        packed = hiredis.pack_command(("MGET", "a\r\n\0", "none"))
+        refused = hiredis.pack_command(("HGETALL", "a\r\n\0"))
+        found = await asyncio.gather(
+            client.execute_packed(packed),
+            client.execute_packed(refused),
+            client.execute_command("GET", "none"),
+            return_exceptions=True,
+        )
+        assert found[0] == [b"\x00\r\n$1\r\n", None]
+        assert isinstance(found[1], ResponseError)
+        assert found[2] is None
+        await client.aclose()
+
+    run(use())
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 64])
+def test_a_reply_may_be_cut_anywhere(step: int) -> None:
+    """Replies that arrive in pieces of a few bytes are the replies that were sent, each its own caller's."""
+    values = [b"", b"\r\n", b"$5\r\nhello\r\n", b"\x00" * 20, bytes(range(256))]
+    reply = b"*%d\r\n" % (len(values) + 1)
+    reply += b"".join([b"$%d\r\n%b\r\n" % (len(value), value) for value in values]) + b"$-1\r\n"
+
+    async def in_pieces(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = 0
+        while asked < 2 and (sent := await reader.read(1000)):
+            asked += sent.count(b"MGET")
+        for start in range(0, 2 * len(reply), step):
+            writer.write((reply * 2)[start : start + step])
+            await writer.drain()
+            await asyncio.sleep(0)
+        await reader.read()
+        await end(writer)
+
+    async def use(client: PipelinedRedis) -> None:
+        both = await asyncio.gather(client.execute_command("MGET", "a"), client.execute_command("MGET", "b"))
+        assert both == [[*values, None]] * 2
+
+    run(with_server(in_pieces, use))
 
 
 def test_a_caller_that_gives_up_shifts_nobodys_reply(address: RedisAddress) -> None:

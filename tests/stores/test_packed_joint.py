@@ -185,6 +185,38 @@ def test_a_row_of_another_length_is_refused() -> None:
             reader.read([[row[:-1]]], [[b"key"]])
 
 
+def test_zeros_at_its_end_do_not_make_up_for_a_short_row() -> None:
+    """A row that lost bytes which are zero is too short, also where all its checks would hold."""
+    for kinds in ([FieldType.BOOL], [FieldType.STRING]):
+        schema = wide("v", kinds)
+        row = Stored(schema, {}, NOW).packed()
+        assert row.endswith(b"\0")
+        layout = JointLayout([schema, schema])
+        assert join_rows(layout, [[row], [row]], [[b"a"], [b"b"]]) is not None
+        assert join_rows(layout, [[row], [row[:-1]]], [[b"a"], [b"b"]]) is None
+        reader = PartReader(book_of(schema), [Owner("v", ("uid",))], [[]])
+        for rows in ([row, row], [row, row[:-1]]):  # the second time by what was remembered of the first
+            if rows[1] is row:
+                reader.read([rows], [[b"key"] * 2])
+                continue
+            with pytest.raises(CorruptRowError, match="expected"):
+                reader.read([rows], [[b"key"] * 2])
+
+
+def test_the_row_that_is_refused_is_named() -> None:
+    """Of many rows the error names the key of the one whose length, fixed part or tail is wrong."""
+    schemas = [wide("bare", [FieldType.DOUBLE]), wide("tailed", [FieldType.STRING, FieldType.STRING])]
+    texts = {field.name: Value(string_val="text") for field in schemas[1].fields}
+    for view, change in ((0, b"longer"), (1, b"longer"), (0, None), (1, None), (1, b"")):
+        rows = [[Stored(schema, texts, NOW).packed()] * 3 for schema in schemas]
+        row = rows[view][2]
+        turned = row[:-1] + bytes([row[-1] ^ 1])
+        rows[view][2] = row + change if change else turned if change is None else row[:-4] + b"TEXT"
+        keys = [[b"%d-%d" % (at, entity) for entity in range(3)] for at in range(2)]
+        with pytest.raises(CorruptRowError, match=f"{view}-2"):
+            join_rows(JointLayout(schemas), rows, keys)
+
+
 def book_of(*schemas: RowSchema) -> SchemaBook:
     """Return a book that knows schemas."""
     book = SchemaBook("p")
