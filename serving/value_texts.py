@@ -13,6 +13,7 @@ import numpy.typing as npt
 import orjson
 
 from likewise.serving.plan import Field
+from likewise.serving.whole_numbers import whole_numbers
 from likewise.stores.packed_blocks import FLOATS, Block
 from likewise.stores.packed_columns import block_columns
 from likewise.stores.packed_schema import FIXED, TEXTS, FieldType
@@ -47,11 +48,9 @@ def block_texts(block: Block) -> Texts:
     if block.type in FIXED:
         return _number_texts(block)
     if block.type in TEXTS:
-        texts = [_whole_text(cells) for cells in block.values]
-        odd = [at for at, text in enumerate(texts) if text is None]
-        for at in odd:
-            texts[at] = _list_text([None if cell is None else cell.decode() for cell in block.values[at]])
-        return Texts(texts, odd)  # type: ignore[arg-type]
+        whole = [_whole_text(cells) for cells in block.values]
+        texts = [_odd_cells(cells) if text is None else text for text, cells in zip(whole, block.values, strict=True)]
+        return Texts(texts, [at for at, text in enumerate(whole) if text is None])
     spell = _object_spelling(block.type)
     texts = [_list_text([spell(value) for value in column.objects()]) for column in block_columns(block)]
     return Texts(texts, [at for at, cells in enumerate(block.values) if None in cells])
@@ -61,23 +60,25 @@ def column_text(field: Field, column: Column) -> bytes:
     """Return the JSON text of a column."""
     kind = FieldType[field.feast_type]
     if kind in FIXED:
-        return _number_texts(_block_of(kind, column)).texts[0]
+        block = _block_of(kind, column)
+        if block is None:  # each number as it is: nothing may be cut off
+            return _list_text([None if value is None else _list_number(value) for value in column.objects()])  # type: ignore[arg-type]
+        return _number_texts(block).texts[0]
     spell = _object_spelling(kind)
     return _list_text([spell(value) for value in column.objects()])
 
 
-def _block_of(kind: FieldType, column: Column) -> Block:
-    """Return a column of a fixed type as a block of one."""
+def _block_of(kind: FieldType, column: Column) -> Block | None:
+    """Return a column of a fixed type as a block of one; None where on-demand code gave other numbers than declared."""
     missing = column.is_missing()
     gone = missing[None] if missing.any() else None
     if kind in FLOATS:
         return Block(kind, np.ascontiguousarray(column.values)[None], gone)
-    values = column.values if column.integers is None else column.integers
+    values = whole_numbers(column) if kind in (FieldType.INT64, FieldType.INT32) else column.values
+    if values is None:
+        return None
     if gone is not None:
         values = np.where(missing, 0, values)
-    if kind in (FieldType.INT64, FieldType.INT32) and not np.isfinite(values).all():
-        # Code of an on-demand view may divide by zero.
-        return Block(FieldType.DOUBLE, np.ascontiguousarray(column.values)[None], gone)
     return Block(kind, values.astype(np.bool_ if kind is FieldType.BOOL else np.int64)[None], gone)
 
 
@@ -142,6 +143,11 @@ def _whole_text(cells: Sequence[bytes | None]) -> bytes | None:
     if len(joined.translate(None, ESCAPED)) != len(joined) - 2 * (len(cells) - 1):
         return _list_text([cell.decode() for cell in cells])  # type: ignore[union-attr]
     return b'"%b"' % joined if cells else b""
+
+
+def _odd_cells(cells: Sequence[bytes | None]) -> bytes:
+    """Return UTF-8 cells of which some are missing."""
+    return _list_text([None if cell is None else cell.decode() for cell in cells])
 
 
 def _object_spelling(kind: FieldType) -> Spelling:
