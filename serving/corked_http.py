@@ -20,11 +20,13 @@ class CorkedHttp(HttpToolsProtocol):
     connection has been idle, and begins anew for what is left.
     """
 
+    cork: "Cork"
     _idle_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, with a cork in the transport."""
-        super().connection_made(Cork(transport, self.loop))
+        self.cork = Cork(transport, self.loop)
+        super().connection_made(self.cork)
 
     def on_response_complete(self) -> None:
         """Go on with the next request of a pipeline, or begin to count idle time."""
@@ -77,6 +79,15 @@ class Cork(asyncio.Transport):
         self._held.append(data)
         if len(data) > _LARGE:
             self._flush()
+
+    def write_now(self, head: bytes, body: bytes | memoryview) -> None:
+        """Pass a whole answer on at once, behind what is kept."""
+        if self._held:
+            self._flush()
+        if len(body) > _LARGE:
+            self._transport.writelines([head, body])
+        else:
+            self._transport.write(head + body)
 
     def _flush(self) -> None:
         held, self._held = self._held, []

@@ -15,6 +15,7 @@ from likewise.serving.edge import DirectRoute, Edge
 from likewise.serving.entity_rows import EntityRows, RowRules, check_rows
 from likewise.serving.errors import TooManyRowsError, UnsupportedError, WrongShapeError
 from likewise.serving.guarded_read import GuardedReads
+from likewise.serving.json_answer import JsonAnswer
 from likewise.serving.off_loop import CELLS_ON_LOOP, OffLoop
 from likewise.serving.online import StoredRows
 from likewise.serving.openapi import GET_ONLINE_FEATURES, PUSH, WRITE, described
@@ -67,7 +68,7 @@ class FeatureRoutes:
         render = partial(_render, served, rows, stored, with_views=with_views)
         heavy = reader.runs_code or rows.n * len(reader.plan.served) > CELLS_ON_LOOP
         content = await self.reads.in_time(self.work(render), started) if heavy else render()
-        return Response(content, media_type=JSON)
+        return JsonAnswer(content)
 
     async def push(self, request: Request) -> Response:
         """Write rows of a push source."""

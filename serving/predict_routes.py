@@ -16,6 +16,7 @@ from likewise.serving.edge import DirectRoute, Edge
 from likewise.serving.entity_rows import EntityRows, RowRules, check_rows
 from likewise.serving.errors import UnsupportedError, WrongShapeError
 from likewise.serving.guarded_read import GuardedReads
+from likewise.serving.json_answer import JsonAnswer
 from likewise.serving.loaded_release import Answer, LoadedRelease
 from likewise.serving.observing import request_id
 from likewise.serving.off_loop import CELLS_ON_LOOP, OffLoop
@@ -27,7 +28,6 @@ from likewise.serving.request_log import RequestLog
 from likewise.serving.resident import ResidentReleases
 from likewise.serving.settings import Limits
 
-JSON = "application/json"
 Render = Callable[[Answer], bytes]
 
 
@@ -150,6 +150,4 @@ def _fields(body: Body) -> dict[str, object]:
 
 
 def _response(release: LoadedRelease, body: bytes) -> Response:
-    response = Response(body, media_type=JSON)
-    response.raw_headers += _raw_headers(release.identity.reference, release.identity.transform)
-    return response
+    return JsonAnswer(body, _raw_headers(release.identity.reference, release.identity.transform))

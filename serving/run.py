@@ -19,7 +19,7 @@ from fastapi import FastAPI
 
 from likewise.serving.announcement import Announcement, report_when_ready
 from likewise.serving.app import build_app
-from likewise.serving.corked_http import CorkedHttp
+from likewise.serving.direct_http import DirectHttp
 from likewise.serving.ending import CLOSING_SECONDS, Ending
 from likewise.serving.errors import SettingsError
 from likewise.serving.metrics_board import MetricsBoard
@@ -204,7 +204,7 @@ def _config(app: FastAPI, settings: ServingSettings, tls: ServerTls | None) -> u
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http=CorkedHttp,
+        http=DirectHttp,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -1,0 +1,170 @@
+"""HTTP connections with a short way for the chosen routes: from a request's bytes to its handler, and back."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from likewise.serving.corked_http import CorkedHttp
+from likewise.serving.direct_app import Chosen, DirectApp
+from likewise.serving.json_answer import JsonAnswer
+
+_OK = STATUS_LINE[200]
+# What a header must not hold: with a line end in a value it would be another header, or another answer.
+_CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
+
+
+class DirectHttp(CorkedHttp):
+    """A connection that hands whole requests of chosen routes to their handlers itself.
+
+    Whole means: head and body came with the same bytes, as nearly all do. Everything else goes uvicorn's way, which
+    knows what to do: bodies that come in parts or wait for `100 Continue`, requests behind others in a pipeline,
+    HTTP/1.0, `Connection: close`, and every other method and path.
+    """
+
+    cycle: Any  # uvicorn's, or an `Exchange`
+    _begun: "Exchange | None" = None
+
+    def __init__(self, config: Config, *args: Any, **state: Any) -> None:
+        super().__init__(config, *args, **state)
+        self._find = _find_of(config)
+
+    def on_headers_complete(self) -> None:
+        """Hold a request of a chosen route until its body is there, or go uvicorn's way."""
+        chosen = self._find(self.url) if self._is_plain() else None
+        if chosen is None:
+            super().on_headers_complete()
+        else:
+            self._begun = Exchange(self, chosen)
+
+    def _is_plain(self) -> bool:
+        parser, before = self.parser, self.cycle
+        return (
+            parser.get_method() == b"POST"
+            and (before is None or before.response_complete)
+            and not self.expect_100_continue
+            and parser.should_keep_alive()
+            and parser.get_http_version() == "1.1"
+        )
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of a body."""
+        if self._begun is None:
+            super().on_body(body)
+        else:
+            self._begun.body += body
+
+    def on_message_complete(self) -> None:
+        """Begin with a request that is whole."""
+        begun, self._begun = self._begun, None
+        if begun is None:
+            super().on_message_complete()
+            return
+        self.cycle = begun
+        task = self.loop.create_task(begun.run())
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes in; a request of which more is to come goes uvicorn's way."""
+        super().data_received(data)
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            super().on_headers_complete()
+            super().on_body(begun.body)
+
+
+class Exchange:
+    """A whole request of a chosen route and its answer: to its connection what uvicorn's cycle is.
+
+    Attributes
+    ----------
+    body
+        The request's.
+    disconnected, keep_alive
+        As the connection says.
+    response_complete
+        Whether all is sent.
+    """
+
+    __slots__ = ("_chosen", "_connection", "_scope", "body", "disconnected", "keep_alive", "response_complete")
+
+    # A lost connection sets it for who waits for more of a body: nobody here.
+    message_event: ClassVar = asyncio.Event()
+
+    def __init__(self, connection: DirectHttp, chosen: Chosen) -> None:
+        self._connection, self._chosen = connection, chosen
+        self._scope: Any = connection.scope
+        self.body = b""
+        self.disconnected = self.response_complete = False
+        self.keep_alive = True
+
+    async def run(self) -> None:
+        """Have the handler answer, and send that."""
+        self._scope.update(self._chosen.scope)
+        try:
+            response = await self._chosen.handler(Request(self._scope, self._receive))
+        except BaseException as error:  # uvicorn logs it and answers 500
+            await self._send_by_uvicorn(_raising(error))
+            return
+        head = self._head(response)
+        if head is None:
+            await self._send_by_uvicorn(response)
+        elif not self.disconnected:
+            self._connection.cork.write_now(head, response.body)
+            self.response_complete = True
+            self._connection.on_response_complete()
+
+    async def _receive(self) -> Message:
+        return {"type": "http.request", "body": self.body, "more_body": False}
+
+    def _head(self, response: Response) -> bytes | None:
+        """Return the head of an answer, or None where uvicorn shall look at it."""
+        connection = self._connection
+        leaves = not self.keep_alive or connection.server_state.default_headers
+        if leaves or connection.flow.write_paused or type(response) is not JsonAnswer:
+            return None
+        lines = [b"%b: %b\r\n" % header for header in response.raw_headers]
+        head = b"".join([_OK, *lines, b"\r\n"])
+        controls = len(head) - len(head.translate(None, _CONTROLS))
+        return head if controls == 2 * (len(lines) + 2) else None  # no more than our own line ends
+
+    async def _send_by_uvicorn(self, app: ASGIApp) -> None:
+        connection = self._connection
+        cycle = RequestResponseCycle(
+            scope=self._scope,
+            transport=connection.transport,
+            flow=connection.flow,
+            logger=connection.logger,
+            access_logger=connection.access_logger,
+            access_log=connection.access_log,
+            default_headers=connection.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=self.keep_alive,
+            on_response=connection.on_response_complete,
+        )
+        cycle.disconnected = self.disconnected
+        if connection.cycle is self:
+            connection.cycle = cycle
+        await cycle.run_asgi(app)  # type: ignore[arg-type]  # Starlette's types of the same
+
+
+def _raising(error: BaseException) -> ASGIApp:
+    async def app(_: Scope, __: Receive, ___: Send) -> None:
+        raise error
+
+    return app
+
+
+def _find_of(config: Config) -> Callable[[bytes], Chosen | None]:
+    """Return what finds chosen routes; none where something of uvicorn's own stands before the app."""
+    app = config.app
+    if not isinstance(app, DirectApp) or config.access_log or config.root_path or config.limit_concurrency is not None:
+        return lambda _: None
+    return app.find
