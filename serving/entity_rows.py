@@ -189,6 +189,8 @@ def _request_column(field: Field, values: list[object]) -> Column:
         values = [_each(field, row, value, _instant) for row, value in enumerate(values)]
     elif field.type.element is LogicalType.BYTES:
         values = [_each(field, row, value, _base64) for row, value in enumerate(values)]
+    elif field.feast_type in _INTEGER_BITS:  # code of on-demand views would see it cut to a whole number
+        values = list(check_key_values(field, values))
     return column_from_values(field.name, values, field.type)
 
 

@@ -14,10 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from likewise.serving.feast_types import is_integer
+from likewise.serving.joined_columns import joined
 from likewise.serving.loaded_release import Answer, LoadedRelease
 from likewise.serving.online import STATUS_NAMES
 from likewise.serving.plan import FeaturePlan, Field
-from likewise.transforms.columns import Column, LogicalType, column_from_arrow
+from likewise.serving.whole_numbers import whole_numbers
+from likewise.transforms.columns import Column, LogicalType
 
 VALUE, INPUT = "value__", "input__"
 TIME = pa.timestamp("us", tz="UTC")
@@ -34,7 +36,9 @@ class Logged:
 
 
 def table_of(requests: Sequence[Logged]) -> pa.Table:
-    """Return requests of one release as rows: id, clock, what was read with status and time, digests, predictions.
+    """Return requests of one release and one shape as rows.
+
+    These are: id, clock, what was read with status and time, digests, predictions.
 
     Stored features that are not served, only read by on-demand code, are there as `input__VIEW__FEATURE`.
     """
@@ -66,6 +70,24 @@ def table_of(requests: Sequence[Logged]) -> pa.Table:
     return pa.table(arrays)
 
 
+def shape_of(request: Logged) -> tuple[str, ...]:
+    """Return which columns of whole numbers hold others in a request: code of on-demand views may return anything.
+
+    Such a column is one of floats, in which integers beyond 2**53 would be rounded: requests of other shapes go into
+    files of their own.
+    """
+    plan, rows = request.release.reader.plan, request.answer.rows
+    if not plan.computed:
+        return ()
+    computed = {view.name for view in plan.computed}
+    declared = (item for item in plan.served if item.view in computed and _is_whole(item.field))
+    return tuple(item.column for item in declared if whole_numbers(rows.columns[item.column]) is None)
+
+
+def _is_whole(field: Field) -> bool:
+    return field.type is LogicalType.NUMBER and is_integer(field.feast_type)
+
+
 def _raw_arrays(requests: Sequence[Logged]) -> dict[str, pa.Array]:
     """Return every raw value by its column in the log: what was sent, read and computed."""
     plan = requests[0].release.reader.plan
@@ -77,31 +99,6 @@ def _raw_arrays(requests: Sequence[Logged]) -> dict[str, pa.Array]:
         cells = [request.answer.rows.stored[view].columns[field.name] for request in requests]
         arrays[f"{INPUT}{view}__{field.name}"] = array_of(joined(cells), field)
     return arrays
-
-
-def joined(columns: Sequence[Column]) -> Column:
-    """Return columns of one type end to end."""
-    if len(columns) == 1:
-        return columns[0]
-    kind = columns[0].type
-    if any(isinstance(column.values, pa.Array) for column in columns):
-        to = kind.to_arrow()
-        arrays = [array if (array := column.arrow()).type == to else array.cast(to) for column in columns]
-        return column_from_arrow("joined", pa.concat_arrays(arrays), kind)
-    values = np.concatenate([column.values for column in columns])
-    missing = None
-    if any(column.missing is not None for column in columns):
-        missing = np.concatenate([column.is_missing() for column in columns])
-    integers = None
-    if any(column.integers is not None for column in columns):
-        integers = np.concatenate([_integers(column) for column in columns])
-    return Column(kind, values, missing, integers)
-
-
-def _integers(column: Column) -> np.ndarray[Any, Any]:
-    if column.integers is not None:
-        return column.integers
-    return np.where(np.isfinite(column.values), column.values, 0.0).astype(np.int64)
 
 
 def unserved_inputs(plan: FeaturePlan) -> list[tuple[str, Field]]:
@@ -155,13 +152,10 @@ def _times(microseconds: np.ndarray[Any, Any]) -> pa.Array:
 
 
 def array_of(column: Column, field: Field) -> pa.Array:
-    """Return a column in an Arrow type that is the same for every request."""
+    """Return a column in an Arrow type that is the same for every request of one `shape_of`."""
     if column.type is LogicalType.NUMBER:
-        missing = column.is_missing()
-        if not is_integer(field.feast_type) or np.isinf(column.values).any():
-            return pa.array(column.values, mask=missing)
-        values = column.integers if column.integers is not None else np.where(missing, 0.0, column.values)
-        return pa.array(values, mask=missing).cast(pa.int64(), safe=False)
+        whole = whole_numbers(column) if is_integer(field.feast_type) else None
+        return pa.array(column.values if whole is None else whole, mask=column.is_missing())
     array = column.arrow()
     kind = column.type.to_arrow()
     return array if array.type == kind else array.cast(kind)

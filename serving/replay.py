@@ -154,8 +154,8 @@ def _other_features(release: LoadedRelease, rows: pa.Table) -> tuple[str, ...]:
 
 
 def _differences(name: str, logged: pa.Array, computed: pa.Array) -> list[str]:
-    if computed.type != logged.type:  # whole numbers are floats in a file in which one is infinite
-        computed = computed.cast(logged.type)
+    if computed.type != logged.type:  # numbers declared to be whole: the one side has others among them
+        logged, computed = (side.cast(pa.float64(), safe=False) for side in (logged, computed))
     if logged.equals(computed):
         return []
     pairs = enumerate(zip(logged.to_pylist(), computed.to_pylist(), strict=True))

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from likewise.serving.loaded_release import Answer, LoadedRelease, ReleaseIdentity
-from likewise.serving.logged_rows import Logged, table_of
+from likewise.serving.logged_rows import Logged, shape_of, table_of
 
 QUEUE_REQUESTS = 4_096
 FLUSH_ROWS = 20_000
@@ -112,10 +112,10 @@ class RequestLog:
             return None
 
     def _flush(self, waiting: list[Logged]) -> None:
-        by_release: dict[int, list[Logged]] = {}
+        groups: dict[tuple[int, tuple[str, ...]], list[Logged]] = {}
         for logged in waiting:
-            by_release.setdefault(id(logged.release), []).append(logged)
-        for group in by_release.values():
+            groups.setdefault((id(logged.release), shape_of(logged)), []).append(logged)
+        for group in groups.values():
             self._write_safely(group)
             for _ in group:
                 self._queue.task_done()

@@ -10,6 +10,7 @@ from likewise.serving.errors import OnDemandViewError
 from likewise.serving.on_demand import Input, OnDemandView
 from likewise.serving.plan import ComputedView, Field
 from likewise.transforms.columns import Column, LogicalType, column_from_arrow
+from likewise.transforms.errors import ColumnTypeError
 
 TYPES = {
     "INT64": pa.array([1, None, 2**53 + 1], pa.int64()),
@@ -79,6 +80,40 @@ def test_outputs_become_the_columns_they_become_offline(values: list[Any], kind:
     )
     framed = view("pandas", {"x": kind}, lambda _: pd.DataFrame({"x": pd.Series(values, dtype=object)}))
     assert [v == v and v for v in framed.compute({}, 3)["x"].objects()] == [v == v and v for v in expected.objects()]
+
+
+@pytest.mark.parametrize(
+    ("values", "declared"),
+    [
+        (["7"], LogicalType.NUMBER),
+        ([True], LogicalType.NUMBER),
+        ([3], LogicalType.TEXT),
+        ([0.5], LogicalType.BOOLEAN),
+        ([5], LogicalType.TIME),
+        ([1.5, 2], LogicalType.NUMBER),
+        ([1], LogicalType.BOOLEAN),
+    ],
+)
+@pytest.mark.parametrize("mode", ["python", "pandas"])
+def test_other_types_than_declared_are_the_same_offline_and_online(
+    mode: str, values: list[Any], declared: LogicalType
+) -> None:
+    """What a transform is not fitted to offline (a text for a number) is refused online; what it is, is the same."""
+
+    def offline() -> list[object]:
+        return column_from_arrow("x", pa.table({"x": values}).column("x"), declared).objects()
+
+    def udf(_: Any) -> Any:
+        return {"x": values} if mode == "python" else pd.DataFrame({"x": values})
+
+    made = view(mode, {"x": declared}, udf)
+    try:
+        expected = offline()
+    except ColumnTypeError:
+        with pytest.raises(OnDemandViewError, match="expected"):
+            made.compute({}, len(values))
+    else:
+        assert made.compute({}, len(values))["x"].objects() == expected
 
 
 def test_a_singleton_view_is_run_row_by_row() -> None:

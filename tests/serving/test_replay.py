@@ -16,6 +16,7 @@ from feast import FeatureStore
 
 from likewise.serving.app import build_app
 from likewise.serving.batch_scoring import score_file
+from likewise.serving.entity_rows import RowRules, check_rows
 from likewise.serving.errors import RequestNotLoggedError
 from likewise.serving.feast_repository import FeastRepository
 from likewise.serving.loaded_release import LoadedRelease
@@ -23,11 +24,11 @@ from likewise.serving.on_demand import OnDemandView
 from likewise.serving.open_parts import open_parts
 from likewise.serving.registry_releases import RegistryReleases
 from likewise.serving.replay import Replayed, replay
-from likewise.serving.request_log import log_files
+from likewise.serving.request_log import RequestLog, log_files
 from likewise.stores.clock import FixedClock
 from tests.serving.client import serving
 from tests.serving.fakes import NOW, FakePredictor
-from tests.serving.real_project import Project, project_in
+from tests.serving.real_project import ROWS, Project, project_in
 from tests.serving.real_repository import RATIO
 from tests.serving.test_request_log import Nudged
 
@@ -118,6 +119,39 @@ def test_each_stage_is_named(project: Project, log: tuple[Path, list[str]]) -> N
     assert found.differs[0].startswith("prediction of row 0: logged 1.0, computed 0.25")
     other = replace(release.identity, digest="sha256:other")
     assert planted(log, replace(release, identity=other)).stage == "release"
+
+
+def test_what_a_transform_saw_is_logged_also_where_it_is_not_as_declared(project: Project, tmp_path: Path) -> None:
+    """On-demand code that gives fractions for an integer feature is logged as the transform saw it, and replays.
+
+    Integers beyond 2**53 of other requests stay exact.
+    """
+    hours: list[Any] = [[22.5, 23, 21], [2**60 + 1, 22, 23]]
+
+    def release(hour: list[Any]) -> LoadedRelease:
+        found = load(project)
+        views = [
+            _changed(view, lambda frame: frame.assign(hour=hour)) if view.plan.name == "calendar" else view
+            for view in found.reader.on_demand
+        ]
+        return replace(found, reader=replace(found.reader, on_demand=tuple(views)))
+
+    log, releases = RequestLog(tmp_path, 1.0, 10**9, lambda _: None), [release(hour) for hour in hours]
+    shared = releases[0]
+    for at, one in enumerate(releases):
+        rows = check_rows(one.reader.plan, ROWS, RowRules("request", 10, ignore_unknown=False))
+        log.offer(str(at), shared, one.predict(rows))
+    log.close(30)
+    for at, one in enumerate(releases):
+        found = replay(tmp_path, str(at), lambda *_, one=one: one)
+        assert (found.stage, found.differs) == ("none", ())
+    kept = [pq.read_table(path).column("value__hour").to_pylist() for path in log_files(tmp_path)]
+    assert sorted(kept) == sorted(hours)
+    whole = replay(tmp_path, "0", lambda *_: releases[1])
+    assert (whole.stage, whole.differs[0]) == (
+        "on-demand code",
+        "hour of row 0: logged 22.5, computed 1.152921504606847e+18",
+    )
 
 
 def test_a_request_that_was_not_logged_is_told_plainly(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """JSON of values: as Feast spells them, and the same whether written by blocks or column by column."""
 
+from typing import Any
+
 import orjson
+import pytest
 from feast.protos.feast.types.Value_pb2 import Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +15,7 @@ from likewise.stores.packed_blocks import Block
 from likewise.stores.packed_columns import block_columns, logical_type
 from likewise.stores.packed_protos import attribute
 from likewise.stores.packed_schema import FieldType
+from likewise.transforms.columns import LogicalType, column_from_values
 from tests.stores.test_packed_joint import Stored, read, wide, worlds
 
 World = tuple[list, list[list[Stored | None]]]
@@ -75,3 +79,22 @@ def test_numbers_are_spelled_as_feast_spells_them() -> None:
         proto = Value(**{attribute(kind): value})
         found = read([schema], [[Stored(schema, {schema.fields[0].name: proto}, 1_000_000)]], [False])
         assert block_texts(found.blocks[0]).texts == [text]
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([1.5, None], b"1.5,null"),
+        ([1.5, 2**60 + 1], b"1.5,1152921504606846977"),
+        ([1.5, float("inf"), -float("inf")], b'1.5,"Infinity","-Infinity"'),
+        ([2**60 + 1, 2.0**70], b"1152921504606846977,1.1805916207174113e+21"),
+        ([2**60 + 1, 2.0**60], b"1152921504606846977,1.152921504606847e+18"),
+        ([1e300], b"1e+300"),
+        ([3.0, None, 2**60 + 1], b"3,null,1152921504606846977"),
+        ([3.0, None], b"3,null"),
+    ],
+)
+def test_numbers_that_are_not_whole_are_not_cut(values: list[Any], text: bytes) -> None:
+    """On-demand code that gives others than whole numbers for an integer feature is told as it is, whatever beside."""
+    field = Field("x", LogicalType.NUMBER, "INT64")
+    assert column_text(field, column_from_values("x", values, field.type)) == text
