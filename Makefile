@@ -52,8 +52,10 @@ spark: $(READY) ## Feast's Spark store and engine under test (installs pyspark; 
 prove: $(READY) ## The heavy evidence: soak, fuzz, kill tests, large data (up to an hour)
 	@$(BIN)/python -m pytest -q -m prove $(ARGS)
 
-bench: $(READY) ## Ratios against peers, side by side in one run
-	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+# All of it takes about an hour on a quiet machine of 2 cores; no script more than half an hour, after which it is ended.
+# Some of it: make bench ARGS="serving transforms".
+bench: $(READY) ## Ratios against peers, side by side in one run; bars met and missed at the end
+	@$(BIN)/python benchmarks/_every.py $(ARGS)
 
 lock: ## Resolve the dependencies anew (needs uv)
 	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
