@@ -16,6 +16,7 @@ from likewise.serving.edge import Edge
 from likewise.serving.ending import Ending
 from likewise.serving.errors import SettingsError
 from likewise.serving.feature_routes import FeatureRoutes
+from likewise.serving.gathered_answers import GatheredAnswers
 from likewise.serving.guarded_read import GuardedReads
 from likewise.serving.health_routes import HealthRoutes
 from likewise.serving.loaded_release import LoadedRelease
@@ -115,7 +116,9 @@ def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | Non
 
 def _routers(worker: _Worker, edge: Edge, health: HealthRoutes) -> list[APIRouter]:
     parts, limits = worker.parts, worker.settings.limits
-    predictions = Predictions(worker.resident, worker.reads, worker.work, limits, worker.log)
+    # A span belongs to one request.
+    gathered = GatheredAnswers() if parts.telemetry is None else None
+    predictions = Predictions(worker.resident, worker.reads, worker.work, limits, worker.log, gathered)
     routers = [health.router(edge)]
     # Hot paths first: routes are tried in order.
     if "predict" in worker.settings.roles:

@@ -181,8 +181,8 @@ class LoadedRelease:
             _check_fresh(rows)
         counters = Counters()
         tensors = self.transform.apply_columns(rows.inputs, counters)
-        self.tally.add(counters)
         predictions = None if self.predictor is None else self.predictor.predict(tensors)
+        self.tally.add(counters)  # last: who is refused among others is answered again, alone
         return Answer(rows, tensors, predictions)
 
 

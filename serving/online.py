@@ -153,6 +153,10 @@ class FeatureRows:
                 read[f"{view.name}__{one.name}"] = (one.name, cell)
         return {view.plan.name: view.compute(_inputs(view, given, read), self.n) for view in self.on_demand}
 
+    def portion(self, given: EntityRows, answer: Sequence[StoredRows]) -> "FeatureRows":
+        """Return some of the rows as one request sent them, at the same time by the clock."""
+        return FeatureRows(self.plan, given, answer, self.on_demand, self.now_microseconds, self.served_from)
+
     def statuses(self, view: str, column: str) -> Statuses:
         """Return (n,) statuses of one served column."""
         missing = self.columns[column].is_missing()

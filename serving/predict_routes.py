@@ -15,6 +15,7 @@ from likewise.serving.contract import contract
 from likewise.serving.edge import DirectRoute, Edge
 from likewise.serving.entity_rows import EntityRows, RowRules, check_rows
 from likewise.serving.errors import UnsupportedError, WrongShapeError
+from likewise.serving.gathered_answers import GatheredAnswers
 from likewise.serving.guarded_read import GuardedReads
 from likewise.serving.json_answer import JsonAnswer
 from likewise.serving.loaded_release import Answer, LoadedRelease
@@ -33,13 +34,20 @@ Render = Callable[[Answer], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Answers rows by a resident release; what every predicting surface shares."""
+    """Answers rows by a resident release; what every predicting surface shares.
+
+    Attributes
+    ----------
+    gathered
+        Answers requests whose rows were read together; None: each by itself, as traces want it.
+    """
 
     resident: ResidentReleases
     reads: GuardedReads
     work: OffLoop
     limits: Limits
     log: RequestLog | None = None
+    gathered: GatheredAnswers | None = None
 
     async def answer(self, request: Request, release: LoadedRelease, rows: EntityRows, render: Render) -> bytes:
         """Return the rendered answer of n rows, all of it from one release."""
@@ -47,9 +55,13 @@ class Predictions:
         started = time.monotonic()
         with self.resident.using(release):
             stored = await self.reads.fetch(release.reader, rows)
-            make = partial(_make, release, rows, stored, render)
-            heavy = release.reader.runs_code or rows.n * len(release.reader.plan.served) > CELLS_ON_LOOP
-            made = await self.reads.in_time(self.work(make), started) if heavy else make()
+            if release.reader.runs_code or rows.n * len(release.reader.plan.served) > CELLS_ON_LOOP:
+                make = partial(_make, release, rows, stored, render)
+                made = await self.reads.in_time(self.work(make), started)
+            else:
+                gathered = self.gathered
+                answer = await gathered.answer(release, rows, stored) if gathered else release.answer(rows, stored)
+                made = _Made(answer, render(answer))
         if self.log is not None:
             self.log.offer(request_id(request), release, made.answer)
         return made.body

@@ -9,8 +9,6 @@ from likewise.serving.online import PRESENT, STATUS_NAMES, FeatureRows, StoredRo
 from likewise.serving.plan import FeaturePlan
 from likewise.stores.packed_answer import ReadAnswer
 
-_PRESENT_BYTE = bytes([PRESENT])
-
 
 class RowNotes:
     """Writes `statuses` by view and `nulls` by feature for the answers of one plan.
@@ -20,13 +18,17 @@ class RowNotes:
     """
 
     def __init__(self, plan: FeaturePlan) -> None:
+        self._stored = [view.name for view in plan.stored]
         self._views = {item.column: item.view for item in plan.served}
         self._numbers = [item.column for item in plan.served if item.field.type.is_numeric]
         self._others = [item.column for item in plan.served if not item.field.type.is_numeric]
 
     def of(self, rows: FeatureRows) -> dict[str, Any]:
         """Return the notes of n rows, ready for JSON."""
-        statuses = {view: _status_names(stored) for view, stored in rows.stored.items()}
+        if isinstance(rows.answer, ReadAnswer) and rows.answer.is_all_present:  # nearly always
+            statuses = dict.fromkeys(self._stored, ["PRESENT"] * rows.n)
+        else:
+            statuses = {view: _status_names(stored) for view, stored in rows.stored.items()}
         return {"statuses": statuses, "nulls": self._nulls(rows)}
 
     def _nulls(self, rows: FeatureRows) -> dict[str, list[int]]:
@@ -56,14 +58,18 @@ class RowNotes:
 
 
 def _is_complete(answer: Sequence[StoredRows]) -> bool:
-    return isinstance(answer, ReadAnswer) and all(block.is_complete() for block in answer.blocks)
+    if not isinstance(answer, ReadAnswer):
+        return False
+    # Of rows that were read together nearly always all are; if not, each looks at its own.
+    return (answer.part_of is not None and answer.part_of.whole.once(_has_all)) or answer.once(_has_all)
+
+
+def _has_all(answer: ReadAnswer) -> bool:
+    return all(block.is_complete() for block in answer.blocks)
 
 
 def _status_names(stored: StoredRows) -> Any:
-    codes = stored.statuses.tobytes()
-    if codes == _PRESENT_BYTE * len(codes):
-        return ["PRESENT"] * len(codes)
-    return [STATUS_NAMES[code] for code in codes]
+    return [STATUS_NAMES[code] for code in stored.statuses.tobytes()]
 
 
 def _among_present(mask: np.ndarray[Any, Any], stored: StoredRows | None) -> list[int]:
