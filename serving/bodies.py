@@ -20,6 +20,15 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     BodyTooLargeError
         It has more than `limit_bytes`; no more than that is kept in memory.
     """
+    whole: bytes | None = request.scope.get("likewise.body")
+    if whole is None:
+        return await _receive(request, limit_bytes)
+    if len(whole) > limit_bytes:
+        raise BodyTooLargeError(limit_bytes)
+    return whole
+
+
+async def _receive(request: Request, limit_bytes: int) -> bytes:
     declared = sent_header(request, b"content-length")
     if declared.isdigit() and int(declared) > limit_bytes:
         raise BodyTooLargeError(limit_bytes)

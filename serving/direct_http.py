@@ -107,6 +107,7 @@ class Exchange:
     async def run(self) -> None:
         """Have the handler answer, and send that."""
         self._scope.update(self._chosen.scope)
+        self._scope["likewise.body"] = self.body
         try:
             response = await self._chosen.handler(Request(self._scope, self._receive))
         except BaseException as error:  # uvicorn logs it and answers 500

@@ -73,9 +73,7 @@ class Edge:
                 self._inflight -= 1
             # Not by its `headers`: these look for one to replace, and no handler sets this one.
             response.raw_headers.append((b"x-request-id", request_id(request).encode("latin-1")))
-            counts.count(response.status_code)
-            counts.observe(time.perf_counter() - started)
-            counts.add_rows(request.scope.get("likewise.rows", 0))
+            counts.count(response.status_code, time.perf_counter() - started, request.scope.get("likewise.rows", 0))
             return response
 
         return handle if guard == "open" else self._watched(name, handle)

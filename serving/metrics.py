@@ -1,24 +1,20 @@
-"""Prometheus metrics of one worker, with buckets that resolve a tenth of a millisecond."""
+"""Prometheus metrics of one worker."""
 
 from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from likewise.serving.loaded_release import LoadedRelease
 from likewise.serving.metrics_board import MetricsBoard
 from likewise.serving.prometheus_values import keep_values_in_process
+from likewise.serving.route_metrics import RouteCollector, RouteMetrics
 
-# Seconds; 0.1 ms steps where answers should be, then wider.
-BUCKETS = (
-    *(step / 10_000 for step in range(1, 11)),
-    *(0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
-)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """What a worker counts. Label children are made once, so that counting is one addition.
+    """What a worker counts.
 
     Parameters
     ----------
@@ -31,15 +27,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._board = board
         ProcessCollector(registry=self.registry)  # memory, processor time, file handles; of several workers the largest
-        self._seconds = Histogram(
-            "likewise_request_seconds",
-            "Time from the first byte of the request to the answer, seconds.",
-            ["route"],
-            buckets=BUCKETS,
-            registry=self.registry,
-        )
-        self._requests = self._counter("likewise_requests", "Answers by route and status.", "route", "status")
-        self._rows = self._counter("likewise_rows", "Rows of requests by route.", "route")
+        self._routes = RouteCollector()
+        self.registry.register(self._routes)
         self._statuses = self._counter(
             "likewise_row_statuses", "Rows of stored views by status (PRESENT is not counted).", "view", "status"
         )
@@ -74,13 +63,9 @@ class Metrics:
     def _gauge(self, name: str, told: str, *labels: str) -> Gauge:
         return Gauge(name, told, labels, registry=self.registry)
 
-    def route(self, name: str) -> "RouteMetrics":
+    def route(self, name: str) -> RouteMetrics:
         """Return what a route counts with."""
-        return RouteMetrics(
-            self._seconds.labels(name).observe,
-            lambda status: self._requests.labels(name, str(status)),
-            self._rows.labels(name).inc,
-        )
+        return self._routes.route(name)
 
     def count_status(self, view: str, status: str, rows: int) -> None:
         """Count rows of a view that were not simply present."""
@@ -99,25 +84,6 @@ class Metrics:
         """Leave this worker's metrics for the others."""
         if self._board is not None:
             self._board.post(generate_latest(self.registry))
-
-
-class RouteMetrics:
-    """Counts of one route."""
-
-    __slots__ = ("_children", "_make", "add_rows", "observe")
-
-    def __init__(
-        self, observe: Callable[[float], None], make: Callable[[int], Counter], add_rows: Callable[[float], None]
-    ) -> None:
-        self.observe, self._make, self.add_rows = observe, make, add_rows
-        self._children: dict[int, Counter] = {}
-
-    def count(self, status: int) -> None:
-        """Count an answer."""
-        child = self._children.get(status)
-        if child is None:
-            child = self._children[status] = self._make(status)
-        child.inc()
 
 
 class _TallyCollector:

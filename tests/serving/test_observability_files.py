@@ -12,8 +12,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from likewise.serving.app import build_app
-from likewise.serving.metrics import BUCKETS
 from likewise.serving.online import STATUS_NAMES
+from likewise.serving.route_metrics import BUCKETS
 from tests.serving.client import serving
 from tests.serving.conftest import SETTINGS
 from tests.serving.fakes import World
