@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import uvloop
@@ -59,14 +59,16 @@ class Recorded:
     ----------
     started
         `time.monotonic()` of the first request.
-    due, sent, answered
-        (n,) float64, seconds after `started`; NaN for what did not happen.
+    due, noticed, sent, answered
+        (n,) float64, seconds after `started`; NaN for what did not happen. `noticed` is when this client's event loop
+        took up what was due: so late is it with everything at that time, also with reading answers.
     statuses
         (n,) int16: HTTP's, UNANSWERED, or LOST where the connection broke.
     """
 
     started: float
     due: Times
+    noticed: Times
     sent: Times
     answered: Times
     statuses: Statuses
@@ -76,6 +78,15 @@ class Recorded:
         """Return (n,) float64 from the intended time to the answer, milliseconds; infinite without an answer."""
         waited = (self.answered - self.due) * 1e3
         return np.where(np.isnan(waited), np.inf, waited)
+
+    @property
+    def client_late_ms(self) -> Times:
+        """Return (n,) float64, what this client itself may have added to each latency: sending late, reading late."""
+        late = np.nan_to_num((self.noticed - self.due) * 1e3)
+        last = np.searchsorted(self.due, np.nan_to_num(self.answered), "right") - 1
+        # An answer is read late if the loop was late with what was due around that time.
+        around = np.maximum.reduce([late[np.clip(last + shift, 0, len(late) - 1)] for shift in range(-4, 1)])
+        return late + around
 
     def percentile_ms(self, percent: float) -> float:
         """Return a percentile of the latencies: the smallest that so many per cent do not exceed."""
@@ -107,9 +118,9 @@ class _Generator:
         self._port, self._requests, self._pace = port, requests, pace
         n = pace.count
         self.due = np.arange(n) / pace.rate
-        self.sent, self.answered = np.full(n, np.nan), np.full(n, np.nan)
+        self.noticed, self.sent, self.answered = (np.full(n, np.nan) for _ in range(3))
         self.statuses = np.full(n, UNANSWERED, np.int16)
-        self._free: deque[_Connection] = deque()
+        self._free: deque[Connection] = deque()
         self._waiting: deque[int] = deque()
         self._open = self._next = self._ended = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -124,12 +135,13 @@ class _Generator:
                 await self._all_ended.wait()
         for connection in tuple(self._free):
             connection.close()
-        return Recorded(self._started, self.due, self.sent, self.answered, self.statuses)
+        return Recorded(self._started, self.due, self.noticed, self.sent, self.answered, self.statuses)
 
     def _send_due(self) -> None:
         now = time.monotonic() - self._started
         while self._next < len(self.due) and self.due[self._next] <= now:
             self._waiting.append(self._next)
+            self.noticed[self._next] = now
             self._next += 1
         self._send_waiting()
 
@@ -144,14 +156,14 @@ class _Generator:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _send(self, connection: "_Connection", at: int) -> None:
+    def _send(self, connection: "Connection", at: int) -> None:
         self.sent[at] = time.monotonic() - self._started
         connection.send(at, self._requests[at % len(self._requests)])
 
     async def _connect(self) -> None:
         try:
             loop = asyncio.get_running_loop()
-            _, connection = await loop.create_connection(lambda: _Connection(self), "127.0.0.1", self._port)
+            _, connection = await loop.create_connection(lambda: Connection(self), "127.0.0.1", self._port)
         except OSError:
             self._open -= 1
             if self._waiting:
@@ -159,7 +171,7 @@ class _Generator:
             return
         self.is_free(connection)
 
-    def is_free(self, connection: "_Connection") -> None:
+    def is_free(self, connection: "Connection") -> None:
         """Take a connection back."""
         self._free.append(connection)
         self._send_waiting()
@@ -177,10 +189,23 @@ class _Generator:
             self._all_ended.set()
 
 
-class _Connection(asyncio.Protocol):
+class Owner(Protocol):
+    """Who sends requests over connections."""
+
+    def ended(self, at: int, status: int) -> None:
+        """Take the end of a request; LOST if its connection broke."""
+
+    def is_free(self, connection: "Connection") -> None:
+        """Take a connection whose request was answered."""
+
+    def is_gone(self) -> None:
+        """Take note of a connection that is closed."""
+
+
+class Connection(asyncio.Protocol):
     """One keep-alive connection with one request under way."""
 
-    def __init__(self, generator: _Generator) -> None:
+    def __init__(self, generator: Owner) -> None:
         self._generator = generator
         self._at: int | None = None
         self._buffer = b""

@@ -10,10 +10,12 @@ Mode = Literal["pass", "silent", "gone"]
 
 
 class TcpProxy:
-    """Forwards to a port of the loopback; `mode` and `delay_seconds` may be changed at any time.
+    """Forwards to a port of the loopback; `target`, `mode` and `delay_seconds` may be changed at any time.
 
     Attributes
     ----------
+    target
+        The port; connections that there are stay with the one before.
     mode
         `pass`; `silent`: connections are taken and kept, but what comes is thrown away, as by a load balancer whose
         server died or by a host that failed over; `gone`: connections are refused and those there are cut.
@@ -24,7 +26,7 @@ class TcpProxy:
     """
 
     def __init__(self, port: int) -> None:
-        self._target = port
+        self.target = port
         self.port = 0
         self.mode: Mode = "pass"
         self.delay_seconds = 0.0
@@ -73,7 +75,7 @@ class TcpProxy:
             return
         self._writers.add(writer)
         try:
-            upstream, onward = await asyncio.open_connection("127.0.0.1", self._target)
+            upstream, onward = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
             self._writers.discard(writer)
             writer.close()

@@ -3,6 +3,8 @@
     python benchmarks/serving_swap.py [--requests 100000] [--swap-every 1000] [--workers 2]
 
 Three releases of different transforms and models take turns behind one alias. The bar is 2,000,000 requests.
+What each release must answer is prepared once, by the code that serves, and is itself held against what training
+computes of the rows that were written; an answer is then one comparison of bytes.
 """
 
 import argparse
@@ -13,11 +15,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import uvloop
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -25,8 +28,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _machine import machine
 from _open_loop import http_request
 from _serving_bench import BenchProject, Served, Serving, bench_project, predict_body, serve
-from _swap_client import Checker, Expected, Flow, Verdict, drive
+from _serving_project import rows_of
+from _swap_client import Checker, Expected, Flow, Soak, Swaps, Verdict, drive
+from _watched_workers import HANDLES, Watched, connections_by_worker
 
+from likewise.models import load_predictor
 from likewise.serving.entity_rows import RowRules, check_rows
 from likewise.serving.feast_repository import FeastRepository
 from likewise.serving.predict_answer import predict_answer
@@ -34,58 +40,38 @@ from likewise.serving.registry_releases import RegistryReleases
 from likewise.stores.clock import WallClock
 from likewise.transforms.registry import Registry
 
-RELEASES = 3
+RELEASES, VIEWS = 3, 1
 KEYS = 200
-CONNECTIONS, DEPTH = 8, 8
+CONNECTIONS, DEPTH = 16, 4
 BOUND = 1e-5  # the bound that models state (`likewise.models.packaging`)
-# What a worker may differ by from the second quarter of the run to the last one.
-MEMORY_SHARE, MEMORY_MB, HANDLES = 0.03, 4.0, 2
-
-
-@dataclass(slots=True)
-class Watched:
-    """Memory, file handles and threads of the workers over time.
-
-    Attributes
-    ----------
-    samples
-        process id -> (memory in MB, handles, threads) of each look.
-    """
-
-    samples: dict[int, list[tuple[float, int, int]]] = field(default_factory=dict)
-
-    def look(self, served: Served) -> None:
-        """Look once."""
-        for worker in served.workers():
-            seen = (worker.memory_info().rss / 1e6, worker.num_fds(), worker.num_threads())
-            self.samples.setdefault(worker.pid, []).append(seen)
-
-    def trends(self) -> Mapping[int, tuple[np.ndarray, np.ndarray]]:
-        """Return each worker's medians of the second quarter and of the last one."""
-        found = {}
-        for pid, samples in self.samples.items():
-            quarter = max(1, len(samples) // 4)
-            found[pid] = np.median(samples[quarter : 2 * quarter], axis=0), np.median(samples[-quarter:], axis=0)
-        return found
-
-    @property
-    def is_flat(self) -> bool:
-        """Whether no worker was replaced, and none grew by more than the noise."""
-        return all(
-            last[0] <= second[0] + max(MEMORY_MB, MEMORY_SHARE * second[0]) and last[1] <= second[1] + HANDLES
-            for second, last in self.trends().values()
-        )
+LOOK_SECONDS, TELL_LOOKS = 0.5, 40
 
 
 @dataclass(frozen=True, slots=True)
 class Swapped:
-    """What a run showed."""
+    """What a run showed.
+
+    Attributes
+    ----------
+    swaps, seen
+        Moves of the alias, and how many of them the connection saw that saw the fewest.
+    connections
+        Of the client, by worker.
+    """
 
     verdict: Verdict
     watched: Watched
     swaps: int
+    seen: int
     seconds: float
     workers_kept: bool
+    connections: tuple[int, ...]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it met the bar."""
+        right = self.verdict.wrong == 0 and self.seen == self.swaps and self.swaps > 0
+        return right and self.watched.is_flat and self.workers_kept and min(self.connections) > 0
 
 
 class Mover:
@@ -117,7 +103,8 @@ class Mover:
 def expected_answers(project: BenchProject) -> dict[bytes, Expected]:
     """Return what each release must answer for each key, by the code that serves, without a server."""
     os.environ["BENCH_REDIS"] = project.redis.url
-    source = RegistryReleases(Registry(project.registry), FeastRepository(project.repo, WallClock()))
+    registry = Registry(project.registry)
+    source = RegistryReleases(registry, FeastRepository(project.repo, WallClock()))
     found = {}
     for version in range(1, RELEASES + 1):
         release = source.load("bench", version)
@@ -130,8 +117,20 @@ def expected_answers(project: BenchProject) -> dict[bytes, Expected]:
             [predict_answer(release, answer, explain=False) for answer in answers],
             [float(answer.predictions[0]) for answer in answers],
         )
+        _check_as_trained(registry, version, [float(answer.predictions[0]) for answer in answers])
     _check_apart(found)
     return found
+
+
+def _check_as_trained(registry: Registry, version: int, predictions: Sequence[float]) -> None:
+    """Refuse expectations that differ from what training makes of the rows that were written: no store, no server."""
+    release = registry.release(f"release:bench:{version}")
+    rows = [rows_of(f"v{at}").drop(columns="event_timestamp").set_index("user_id") for at in range(VIEWS)]
+    tensors = registry.load(f"transform:{release.transform}").apply(pd.concat(rows, axis=1)[:KEYS])
+    trained = load_predictor(registry.get_model(release.nodes[0].artifact)).predict(tensors)
+    difference = float(np.abs(trained - np.array(predictions)).max())
+    if difference > BOUND:
+        raise SystemExit(f"release {version} serves other predictions than training computes, by {difference:g}")
 
 
 def _check_apart(expected: Mapping[bytes, Expected]) -> None:
@@ -150,16 +149,17 @@ def soak(project: BenchProject, served: Served, requests: int, swap_every: int) 
     checker = Checker(expected_answers(project), BOUND)
     bodies = [http_request("/v1/predict/bench", predict_body([user])) for user in range(KEYS)]
     pids = {worker.pid for worker in served.workers()}
-    mover, watched, due = Mover(project.registry), Watched(), [swap_every]
-
-    def each(answers: int) -> None:
-        while answers >= due[0]:
-            due[0] += swap_every
-            mover.move()
+    mover, watched, connections = Mover(project.registry), Watched(), []
+    swaps = Swaps(swap_every, mover.move)
 
     async def run() -> None:
         looking = asyncio.create_task(_look(watched, served, checker.verdict, requests))
-        await drive(served.port, bodies, Flow(requests, CONNECTIONS, DEPTH, each), checker)
+        driving = asyncio.create_task(
+            drive(served.port, Soak(bodies, Flow(requests, CONNECTIONS, DEPTH), checker, swaps))
+        )
+        await asyncio.sleep(0.2)
+        connections.extend(connections_by_worker(served))
+        await driving
         looking.cancel()
 
     started = time.monotonic()
@@ -167,24 +167,34 @@ def soak(project: BenchProject, served: Served, requests: int, swap_every: int) 
         uvloop.run(run())
     finally:
         mover.close()
+    seconds = time.monotonic() - started
+    watched.look(served, checker.verdict.answers)
     kept = pids == {worker.pid for worker in served.workers()}
-    return Swapped(checker.verdict, watched, mover.swaps, time.monotonic() - started, kept)
+    seen = min(swaps.seen.values())
+    return Swapped(checker.verdict, watched, mover.swaps, seen, seconds, kept, tuple(connections))
 
 
 async def _look(watched: Watched, served: Served, verdict: Verdict, requests: int) -> None:
-    """Look every half second; say how far it is every ten."""
+    """Look again and again; say now and then how far it is."""
+    started = time.monotonic()
     for at in range(10**9):
-        watched.look(served)
-        if at % 20 == 19:
-            memory = ", ".join(f"{samples[-1][0]:.0f}" for samples in watched.samples.values())
-            print(f"  {verdict.answers:,} of {requests:,}, wrong {verdict.wrong}, memory {memory} MB", file=sys.stderr)
-        await asyncio.sleep(0.5)
+        watched.look(served, verdict.answers)
+        if at % TELL_LOOKS == TELL_LOOKS - 1:
+            memory = ", ".join(f"{samples[-1][1]:.0f}" for samples in watched.samples.values())
+            rate = verdict.answers / (time.monotonic() - started)
+            left = (requests - verdict.answers) / max(rate, 1.0)
+            print(
+                f"  {verdict.answers:,} of {requests:,} ({rate:,.0f}/s, {left:.0f} s to go),"
+                f" wrong {verdict.wrong}, memory {memory} MB",
+                file=sys.stderr,
+            )
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def run_soak(folder: Path, requests: int, swap_every: int, workers: int) -> Swapped:
     """Make the project in a folder, serve it, and return what a run shows."""
     serving = Serving({"workers": workers, "poll_seconds": 0.1})
-    with bench_project(folder, views=1, releases=RELEASES) as project, serve(project, serving) as served:
+    with bench_project(folder, views=VIEWS, releases=RELEASES) as project, serve(project, serving) as served:
         return soak(project, served, requests, swap_every)
 
 
@@ -198,29 +208,35 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         found = run_soak(Path(name) / "soak", chosen.requests, chosen.swap_every, chosen.workers)
     show(found)
-    raise SystemExit(0 if found.verdict.wrong == 0 and found.watched.is_flat and found.workers_kept else 1)
+    raise SystemExit(0 if found.is_good else 1)
 
 
 def show(found: Swapped) -> None:
     """Print the run, with the bars."""
     verdict = found.verdict
-    print(f"{machine()}")
+    server, client = found.watched.used
+    print(f"{machine()}; {len(found.connections)} workers with {found.connections} of {CONNECTIONS} connections")
     print(
-        f"{verdict.answers:,} answers in {found.seconds:.0f} s ({verdict.answers / found.seconds:,.0f}/s), "
-        f"{found.swaps:,} swaps of the alias, {verdict.changes:,} seen by {CONNECTIONS} connections"
+        f"{verdict.answers:,} answers in {found.seconds:.0f} s ({verdict.answers / found.seconds:,.0f}/s; processor"
+        f" seconds: workers {server:.0f}, client {client:.0f}), by status {dict(verdict.by_status)}"
+    )
+    print(
+        f"{found.swaps:,} swaps of the alias, each connection saw at least {found.seen:,} (bar {found.swaps:,});"
+        f" out of turn: {verdict.astray} (bar 0)"
     )
     print(f"exact bytes of the release named: {verdict.exact:,}; others within {BOUND:g}: {verdict.within:,}")
     print(f"beyond the bound: {verdict.beyond} (bar 0), torn: {verdict.torn} (bar 0)")
-    print(f"by status: {dict(verdict.by_status)}")
     print(
         "by release: " + ", ".join(f"{name.decode()} {count:,}" for name, count in sorted(verdict.by_release.items()))
     )
-    for pid, (second, last) in found.watched.trends().items():
+    for pid, trend in found.watched.trends().items():
         print(
-            f"worker {pid}: memory {second[0]:.1f} -> {last[0]:.1f} MB, handles {second[1]:.0f} -> {last[1]:.0f}, "
-            f"threads {second[2]:.0f} -> {last[2]:.0f} (medians of the second and the last quarter)"
+            f"worker {pid}: memory {trend.memory_mb:.1f} {trend.grown_mb:+.2f} MB in the last three quarters (bar"
+            f" +{trend.bound_mb:.1f}), {trend.per_million_mb:+.2f} MB per million answers;"
+            f" handles {trend.handles} -> {trend.handles_after}, threads {trend.threads} -> {trend.threads_after}"
+            f" (bar +{HANDLES}; most in the second and in the last quarter)"
         )
-    print(f"flat: {found.watched.is_flat}, workers kept: {found.workers_kept} (bar True, True)")
+    print(f"flat: {found.watched.is_flat}, workers kept: {found.workers_kept}; bar met: {found.is_good}")
     for example in verdict.examples:
         print(f"  {example}")
 

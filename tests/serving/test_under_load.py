@@ -12,7 +12,17 @@ import pytest
 
 from benchmarks._open_loop import UNANSWERED, Pace, measure_open_loop
 from benchmarks._serving_bench import Serving, bench_project, serve
-from benchmarks.serving_faults import BACK_SECONDS, BODIES, CLIENT_MS, Outcome, Plan, outages, overload
+from benchmarks.serving_faults import (
+    AFTER_DEADLINE,
+    BODIES,
+    FAULTS,
+    LOST_REQUEST,
+    NOT_FELT,
+    Outcome,
+    Plan,
+    outages,
+    overload,
+)
 from benchmarks.serving_swap import Swapped, run_soak
 from likewise.serving.request_log import log_files
 
@@ -23,9 +33,10 @@ def check_soak(found: Swapped, requests: int, swap_every: int) -> None:
     verdict = found.verdict
     assert verdict.answers == requests
     assert (verdict.wrong, verdict.torn, verdict.beyond) == (0, 0, 0), verdict.examples
-    assert found.swaps == requests // swap_every
+    assert found.swaps == (requests - 1) // swap_every, "a move after the last answer could not be seen"
+    assert found.seen == found.swaps, "every connection saw every swap"
     assert len(verdict.by_release) == 3, "every release answered"
-    assert verdict.changes >= 3, "releases changed under the connections"
+    assert min(found.connections) > 0, "every worker answered"
     assert found.workers_kept
 
 
@@ -43,29 +54,30 @@ def test_a_long_soak_with_swaps_stays_flat(tmp_path: Path) -> None:
     assert found.watched.is_flat, found.watched.trends()
 
 
-def check_outage(outcome: Outcome, plan: Plan) -> None:
-    assert outcome.workers_kept, outcome
-    assert set(outcome.by_status) <= {200, 503, 504}, outcome
-    assert outcome.latest_ms <= plan.deadline_ms + max(CLIENT_MS, 2 * outcome.noise_ms), outcome
-    assert outcome.back_seconds <= BACK_SECONDS, outcome
-    assert outcome.memory_grown_mb < 60, outcome
+def check_outage(outcome: Outcome, plan: Plan, *, noise_ms: float) -> None:
+    """Hold an outcome against its bar; on a machine that others use, timers themselves are late."""
+    misses = outcome.misses(plan)
+    if outcome.latest_ms <= plan.deadline_ms + noise_ms and AFTER_DEADLINE in misses:
+        misses.remove(AFTER_DEADLINE)
+    assert misses == [], outcome
 
 
 @pytest.mark.slow
-def test_the_store_may_fail_and_come_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fault", ["killed", "silent", "failed over", "other port"])
+def test_the_store_may_fail_and_come_back(tmp_path: Path, fault: str) -> None:
     """Through a short loss of the store nothing crashes, nothing is late, and full speed is soon back."""
     plan = Plan(rate=100, outage_seconds=1.0)
-    for outcome in outages(tmp_path, plan, ("killed", "silent")):
-        check_outage(outcome, plan)
+    for outcome in outages(tmp_path, plan, (fault,)):
+        check_outage(outcome, plan, noise_ms=150)
 
 
 @pytest.mark.prove
-def test_the_store_may_be_gone_for_ten_seconds(tmp_path: Path) -> None:
-    """Redis killed, frozen, silent or slow for 10 s: no crash, no answer after its deadline, full speed within 2 s."""
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_store_may_be_gone_for_ten_seconds(tmp_path: Path, fault: str) -> None:
+    """For 10 s Redis is gone, silent or slow: no crash, no answer after its deadline, full speed within 2 s."""
     plan = Plan()
-    for outcome in outages(tmp_path, plan):
-        check_outage(outcome, plan)
-        assert "slow 0.1" in outcome.name or outcome.by_status.keys() > {200}, "the fault was felt"
+    for outcome in outages(tmp_path, plan, (fault,)):
+        check_outage(outcome, plan, noise_ms=40)
 
 
 @pytest.mark.slow
@@ -85,9 +97,8 @@ def test_the_request_log_keeps_up(tmp_path: Path) -> None:
 def test_a_flood_is_shed(tmp_path: Path) -> None:
     """Far more than can be answered: no crash, bounded memory, only 200, 503 and 504, and soon all is well again."""
     with bench_project(tmp_path / "flood") as project, serve(project, Serving({"workers": 2})) as served:
-        outcome = overload(served, 3_000, 5.0)
-    assert outcome.workers_kept
+        outcome = overload(served, 6_000, 5.0)
+    misses = outcome.misses(Plan(deadline_ms=2_000))
     # A flood outruns this client too: what it could not send or read in time has no status.
     assert set(outcome.by_status) <= {200, 503, 504, UNANSWERED}, outcome
-    assert outcome.memory_grown_mb < 100, outcome
-    assert outcome.back_seconds <= BACK_SECONDS, outcome
+    assert set(misses) <= {NOT_FELT, LOST_REQUEST}, outcome
