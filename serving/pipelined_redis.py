@@ -23,6 +23,8 @@ DEAD_PEER_MS = 5_000
 # A caller that gives up ends a connection on which nothing has come for so long: a load balancer or a host that
 # failed over may take bytes for ever without a reply, and only a new connection reaches who answers now.
 SILENT_SECONDS = 0.2
+# Taken in at once; as much as uvloop reads.
+RECEIVED_BYTES = 262_144
 _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
 _KNOWN_SETTINGS = frozenset({"db", "username", "password", "socket_timeout", "socket_connect_timeout"})
 
@@ -128,11 +130,13 @@ class PipelinedRedis:
             raise RedisError(f"{parts[0]} refused by {self._address}: {reply}")
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(asyncio.BufferedProtocol):
     """Commands out, replies in, in order. A caller that gave up leaves its place; its reply is dropped."""
 
     def __init__(self) -> None:
         self._reader = hiredis.Reader()
+        # The loop reads into it, and the parser out of it: a reply may have hundreds of kilobytes.
+        self._arrived = bytearray(RECEIVED_BYTES)
         self._waiting: deque[asyncio.Future[Reply]] = deque()
         self._transport: asyncio.Transport | None = None
         self._outgoing: list[bytes] = []
@@ -171,9 +175,13 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None and outgoing and not self._transport.is_closing():
             self._transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002  asyncio's
+        """Return where to put what arrives."""
+        return self._arrived
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Give complete replies to those who wait, in order."""
-        self._reader.feed(data)
+        self._reader.feed(self._arrived, 0, nbytes)  # type: ignore[arg-type]  # its stub knows no buffers
         try:
             while self._waiting and (reply := self._reader.gets()) is not False:
                 future = self._waiting.popleft()

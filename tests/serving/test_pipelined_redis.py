@@ -10,7 +10,7 @@ import uvloop
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-from likewise.serving.pipelined_redis import SILENT_SECONDS, PipelinedRedis
+from likewise.serving.pipelined_redis import RECEIVED_BYTES, SILENT_SECONDS, PipelinedRedis
 from likewise.stores.embedded import attach, stop
 from likewise.stores.redis_url import RedisAddress, parse_url
 
@@ -85,6 +85,24 @@ def test_a_command_that_is_packed_already_is_sent_as_it_is(address: RedisAddress
         await client.aclose()
 
     run(use())
+
+
+@pytest.mark.parametrize("run_loop", [run, uvloop.run])
+def test_replies_larger_than_what_is_read_at_once_are_whole(
+    address: RedisAddress, run_loop: Callable[[Awaitable[None]], None]
+) -> None:
+    """Values of many times what the connection takes in at once, and commands behind them, come back byte for byte."""
+    large = bytes(range(256)) * (4 * RECEIVED_BYTES // 256) + b"end"
+
+    async def use() -> None:
+        client = PipelinedRedis(address)
+        await client.execute_command("SET", "large", large)
+        mget = client.execute_command("MGET", "large", "none", "large")
+        found = await asyncio.gather(mget, client.execute_command("GET", "none"), client.execute_command("PING"))
+        assert found == [[large, None, large], None, b"PONG"]
+        await client.aclose()
+
+    run_loop(use())
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 7, 64])
