@@ -72,21 +72,21 @@ def listening(roles: tuple[Role, ...], tokens: Tokens) -> Iterator[str]:
         thread.join(10)
 
 
-def narrowed(document: dict[str, Any]) -> dict[str, Any]:
+def narrowed(document: dict[str, Any], known: dict[str, list[str]], members: dict[str, Any]) -> dict[str, Any]:
     """Return a document whose paths and bodies name what the server has, so that requests come further than a 404."""
     for path, operations in document["paths"].items():
         for operation in operations.values():
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] == "path":
                     parameter["schema"] = {
-                        "anyOf": [{"enum": KNOWN[parameter["name"]]}, {"type": "string", "minLength": 1}]
+                        "anyOf": [{"enum": known[parameter["name"]]}, {"type": "string", "minLength": 1}]
                     }
             content = operation.get("requestBody", {}).get("content", {})
             for media in content.values():
                 properties = media["schema"]["properties"]
-                properties |= {name: MEMBERS[name] for name in MEMBERS.keys() & properties.keys()}
+                properties |= {name: members[name] for name in members.keys() & properties.keys()}
                 if "inputs" in properties:
-                    properties["inputs"] = TENSORS if path.endswith("/infer") else MEMBERS["entities"]
+                    properties["inputs"] = TENSORS if path.endswith("/infer") else members["entities"]
     return document
 
 
@@ -97,11 +97,12 @@ def run_schemathesis(folder: Path, address: str, examples: int, *options: str) -
     """
     document = httpx.get(f"{address}/openapi.json").json()
     sent = ("--max-examples", str(examples), *options)
-    _run(folder, address, document, *sent, "--mode", "all")
-    _run(folder, address, narrowed(document), *sent, "--mode", "positive")
+    run_once(folder, address, document, *sent, "--mode", "all")
+    run_once(folder, address, narrowed(document, KNOWN, MEMBERS), *sent, "--mode", "positive")
 
 
-def _run(folder: Path, address: str, document: dict[str, Any], *options: str) -> None:
+def run_once(folder: Path, address: str, document: dict[str, Any], *options: str) -> None:
+    """Run the command over a document; what it finds is the failure's text."""
     (folder / "openapi.json").write_text(json.dumps(document))
     command = [sys.executable, "-W", "ignore", "-m", "schemathesis.cli", "run", "openapi.json", "--url", address]
     # A request that the document allows may still be refused: the routes check more than it can say.
