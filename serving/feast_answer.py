@@ -1,13 +1,14 @@
 """The answer of `/get-online-features`, field by field as Feast's server writes it."""
 
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import orjson
 
-from likewise.serving.online import PRESENT, STATUS_NAMES, FeatureRows
+from likewise.serving.online import NULL_VALUE, PRESENT, STATUS_NAMES, FeatureRows
 from likewise.serving.plan import FeaturePlan
 from likewise.serving.row_texts import row_texts
 from likewise.serving.value_texts import block_texts, column_text, key_text, time_text
@@ -18,6 +19,7 @@ from likewise.stores.packed_schema import FieldType
 _OPEN = b'{"values":['
 # Up to so many rows what stands behind the values of a column is remembered: at 20,000 rows it has a megabyte.
 _REMEMBERED_ROWS = 16
+_STATUSES = tuple([b'"%b"' % name.encode() for name in STATUS_NAMES])
 
 
 class FeastAnswer:
@@ -107,7 +109,7 @@ class _ViewNotes:
         View by view; last, what stands behind columns that have no view.
     """
 
-    __slots__ = ("_codes", "_times", "ends")
+    __slots__ = ("_codes", "_times", "_write", "ends")
 
     def __init__(self, rows: FeatureRows) -> None:
         n, answer = rows.n, rows.answer
@@ -119,36 +121,35 @@ class _ViewNotes:
         starts = range(0, n * len(answer), n) if n else [0] * len(answer)
         self._codes = [*[codes[at : at + n] for at in starts], bytes([PRESENT]) * n]
         self._times = [*[times[8 * at : 8 * (at + n)] for at in starts], bytes(8 * n)]
-        write = _remembered_end if n <= _REMEMBERED_ROWS else _end
-        self.ends = list(map(write, self._codes, self._times))
+        self._write: Callable[[bytes, bytes], bytes] = _remembered_end
+        if n > _REMEMBERED_ROWS:
+            self._times, self._write = list(map(_times_text, self._times)), _end
+        self.ends = list(map(self._write, self._codes, self._times))
 
     def with_nulls(self, view: int, values: bytes) -> bytes:
         """Return what stands behind values of which some are null: such a row is not present."""
-        codes = self._codes[view]
-        statuses = [
-            "NULL_VALUE" if value is None and code == PRESENT else STATUS_NAMES[code]
-            for value, code in zip(orjson.loads(b"[%b]" % values), codes, strict=True)
-        ]
-        return _joined_end(orjson.dumps(statuses), self._times[view])
+        codes = bytearray(self._codes[view])
+        for at, value in enumerate(orjson.loads(b"[%b]" % values)):
+            if value is None and codes[at] == PRESENT:
+                codes[at] = NULL_VALUE
+        return self._write(bytes(codes), self._times[view])
 
 
 def _end(codes: bytes, times: bytes) -> bytes:
+    """Return the statuses of rows, the bytes of their array, and their times, as texts, as they stand in an answer."""
+    return b'],"statuses":%b,"event_timestamps":[%b]},%b' % (_statuses_text(codes), times, _OPEN)
+
+
+@lru_cache(maxsize=4096)
+def _remembered_end(codes: bytes, times: bytes) -> bytes:
     """Return statuses and times of rows from the bytes of their arrays."""
-    return _joined_end(_statuses_text(codes), times)
-
-
-_remembered_end = lru_cache(maxsize=4096)(_end)
-
-
-def _joined_end(statuses: bytes, times: bytes) -> bytes:
-    at = _times_text(times)
-    return b'],"statuses":%b,"event_timestamps":[%b]},%b' % (statuses, at, _OPEN)
+    return _end(codes, _times_text(times))
 
 
 def _statuses_text(codes: bytes) -> bytes:
     if codes.count(PRESENT) == len(codes):
         return _present(len(codes))
-    return orjson.dumps([STATUS_NAMES[code] for code in codes])
+    return b"[%b]" % b",".join([_STATUSES[code] for code in codes])
 
 
 @lru_cache(maxsize=256)

@@ -91,7 +91,9 @@ def _number_texts(block: Block) -> Texts:
     if strange is None or not np.count_nonzero(strange):
         return Texts(texts, [])
     odd = np.flatnonzero(strange.any(axis=1)).tolist()
-    for line in odd:
+    # NaN is null to plain JSON too, so of numbers with a point only the infinite ones are spelled anew.
+    wrong = np.flatnonzero(np.isinf(values).any(axis=1)).tolist() if block.type in FLOATS else odd
+    for line in wrong:
         texts[line] = _odd_text(values[line], None if block.missing is None else block.missing[line])
     return Texts(texts, odd)
 
@@ -112,9 +114,12 @@ def _lines(matrix: bytes, k: int) -> list[bytes]:
 
 def _odd_text(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None) -> bytes:
     """Return numbers of which some are missing or infinite."""
-    spelled = [value if math.isfinite(value) else _odd_number(value) for value in values.tolist()]
+    spelled = values.tolist()
+    for at in np.flatnonzero(~np.isfinite(values)).tolist():
+        spelled[at] = _odd_number(spelled[at])
     if missing is not None:
-        spelled = [None if gone else value for value, gone in zip(spelled, missing.tolist(), strict=True)]
+        for at in np.flatnonzero(missing).tolist():
+            spelled[at] = None
     return _list_text(spelled)
 
 

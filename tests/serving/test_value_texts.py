@@ -1,7 +1,9 @@
 """JSON of values: as Feast spells them, and the same whether written by blocks or column by column."""
 
+import math
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 from feast.protos.feast.types.Value_pb2 import Value
@@ -98,3 +100,36 @@ def test_numbers_that_are_not_whole_are_not_cut(values: list[Any], text: bytes) 
     """On-demand code that gives others than whole numbers for an integer feature is told as it is, whatever beside."""
     field = Field("x", LogicalType.NUMBER, "INT64")
     assert column_text(field, column_from_values("x", values, field.type)) == text
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.floats(), st.sampled_from([-0.0, 1e-300, 1e22])), max_size=40), st.booleans())
+def test_missing_and_infinite_numbers_are_spelled_beside_others(numbers: list[float | None], is_told: bool) -> None:
+    """NaN and missing numbers are null, infinities texts, all others themselves, whether or not a mask tells them."""
+    missing = np.array([[number is None for number in numbers]])
+    values = np.array([[math.nan if number is None else number for number in numbers]], np.float64)
+    block = Block(FieldType.DOUBLE, values, missing if is_told and missing.any() else None)
+    made = block_texts(block)
+    spelled = ["Infinity" if one == math.inf else "-Infinity" if one == -math.inf else one for one in numbers]
+    expected = [None if one is None or one != one else one for one in spelled]
+    assert orjson.loads(b"[" + made.texts[0] + b"]") == expected
+    assert made.odd == ([] if np.isfinite(values).all() else [0])
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1)), min_size=1, max_size=30))
+def test_missing_whole_numbers_are_null(numbers: list[int | None]) -> None:
+    """A missing whole number is null and every other keeps its digits."""
+    missing = np.array([[number is None for number in numbers]])
+    block = Block(FieldType.INT64, np.array([[number or 0 for number in numbers]]), missing if missing.any() else None)
+    made = block_texts(block)
+    assert made.texts[0] == orjson.dumps(numbers)[1:-1]
+    assert made.odd == ([0] if missing.any() else [])
+
+
+def test_lines_of_any_size_are_told_apart() -> None:
+    """The texts of a block are those of its features one by one, for any number of features and rows."""
+    for k, n in ((1, 1), (1, 5), (3, 1), (7, 40)):
+        values = np.arange(k * n, dtype=np.float64).reshape(k, n) * np.float64(-1e-7)
+        made = block_texts(Block(FieldType.DOUBLE, values, None)).texts
+        assert made == [orjson.dumps(line.tolist())[1:-1] for line in values]
+    assert block_texts(Block(FieldType.DOUBLE, np.empty((2, 0)), None)).texts == [b"", b""]
