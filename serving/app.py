@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, FastAPI
@@ -28,7 +28,7 @@ from likewise.serving.open_inference_routes import OpenInferenceRoutes
 from likewise.serving.parts import Parts
 from likewise.serving.ports import FeatureCatalog, FeatureSource
 from likewise.serving.predict_routes import Predictions, PredictRoutes
-from likewise.serving.problems import plain_problem, unexpected_response
+from likewise.serving.problems import plain_problem, problem_response, unexpected_response
 from likewise.serving.refresher import Refresher
 from likewise.serving.registry_routes import RegistryRoutes
 from likewise.serving.request_lines import RequestLines
@@ -42,6 +42,8 @@ from likewise.serving.tracing import RequestSpans, TracedSource
 _CHOSEN = ("/get-online-features", "/v1/predict/{release}", "/v1/vectors/{release}")
 # What lines of requests get at the end even if nothing is left: they come last.
 LINES_SECONDS = 0.5
+# The route, for metrics, lines and spans, of all that no route takes: who asks for what can't make it more than one.
+OTHER = "other"
 _TITLES = {404: "not found", 405: "method not allowed"}
 
 
@@ -107,7 +109,7 @@ def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | Non
         app.router.routes.extend(router.routes)
     app.choose(_CHOSEN)
     add_docs_page(app)
-    app.add_exception_handler(HTTPException, _http_problem)
+    app.add_exception_handler(HTTPException, _refusing(edge))
     app.add_exception_handler(Exception, _unexpected)
     app.state.resident, app.state.access, app.state.metrics = resident, edge.access, metrics
     app.state.readiness, app.state.ending = health.readiness, Ending(settings.drain_seconds)
@@ -204,12 +206,27 @@ class _NoReleases:
         raise SettingsError("releases", "no reference", release.identity.reference)
 
 
-async def _http_problem(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    detail = f"{request.method} {request.url.path}: {getattr(error, 'detail', '')}; see /docs for what is served"
-    response = plain_problem(status, _TITLES.get(status, "request refused"), detail, request_id(request))
-    response.headers["x-request-id"] = request_id(request)
-    response.headers.update(getattr(error, "headers", None) or {})  # `Allow` of a method that is not allowed
+def _refusing(edge: Edge) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return what answers requests that no route takes, counted and watched as one route, whatever they ask for."""
+    refuse = edge.around(OTHER, _refusal, guard="nothing", answer=problem_response)
+
+    async def refused(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        headers = dict(getattr(error, "headers", None) or {})  # `Allow` of a method that is not allowed
+        # Not the error itself: kept in its own request it is a cycle.
+        request.scope["likewise.refusal"] = (status, getattr(error, "detail", ""), headers)
+        return await refuse(request)
+
+    return refused
+
+
+async def _refusal(request: Request) -> Response:
+    status, told, headers = request.scope["likewise.refusal"]
+    title = _TITLES.get(status, "request refused")
+    detail = f"{request.method} {request.url.path}: {told}; see /docs for what is served"
+    request.scope["likewise.problem"] = (title, detail)
+    response = plain_problem(status, title, detail, request_id(request))
+    response.headers.update(headers)
     return response
 
 

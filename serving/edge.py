@@ -43,7 +43,7 @@ class Edge:
         handler
             Does the work; raises a LikewiseError when it can't.
         guard
-            `read`, `write` or `open` (health and metrics).
+            `read`, `write`, `nothing` (anyone may ask) or `open` (health and metrics: not watched, never shed).
         answer
             How errors are spelled on this path.
         """

@@ -185,6 +185,26 @@ def test_lines_for_people_name_the_request(world: World) -> None:
     assert not any(line.startswith("2026 forged") for line in stream.getvalue().splitlines())
 
 
+def test_what_no_route_takes_is_told_and_counted_as_one_route(world: World) -> None:
+    """Unknown paths and methods get lines, counts and times under one name, however many there are; ids as ever."""
+    with logging_to() as stream:
+        with served(world, LogLines("json")) as client:
+            for at in range(20):
+                answer = client.get(f"/admin/{at}.php", headers={"x-request-id": f"id-{at}"})
+                assert (answer.status_code, answer.headers.get_list("x-request-id")) == (404, [f"id-{at}"])
+            refused = client.get("/v1/predict/flight_delay")
+            assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+            text = client.get("/metrics").text
+        lines = lines_of(stream)
+    assert [line["route"] for line in lines] == ["other"] * 21
+    assert (lines[0]["path"], lines[0]["status"], lines[0]["request_id"]) == ("/admin/0.php", 404, "id-0")
+    assert (lines[0]["problem"], lines[-1]["problem"]) == ("not found", "method not allowed")
+    assert 'likewise_requests_total{route="other",status="404"} 20.0' in text
+    assert 'likewise_requests_total{route="other",status="405"} 1.0' in text
+    assert 'likewise_request_seconds_count{route="other"} 21.0' in text
+    assert "php" not in text
+
+
 SECRETS = (
     "w-hunter2-token",
     "r-hunter2-token",
