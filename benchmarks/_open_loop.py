@@ -90,13 +90,18 @@ class Recorded:
 
     def percentile_ms(self, percent: float) -> float:
         """Return a percentile of the latencies: the smallest that so many per cent do not exceed."""
-        ordered = np.sort(self.latencies_ms)
-        return float(ordered[min(len(ordered) - 1, int(np.ceil(len(ordered) * percent / 100)) - 1)])
+        return percentile(self.latencies_ms, percent)
 
     def count_by_status(self) -> dict[int, int]:
         """Return how many requests ended with each status."""
         values, counts = np.unique(self.statuses, return_counts=True)
         return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def percentile(values: Times, percent: float) -> float:
+    """Return the smallest of n values that so many per cent of them do not exceed."""
+    ordered = np.sort(values)
+    return float(ordered[max(0, min(len(ordered) - 1, int(np.ceil(len(ordered) * percent / 100)) - 1))])
 
 
 def http_request(path: str, body: bytes, headers: str = "") -> bytes:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-# Between the requests of a connection that waits to see a swap.
-HOLD_SECONDS = 0.02
+# Between the requests of a connection that waits to see a swap, when the next one is near.
+HOLD_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class Swaps:
 
     def hold_back(self, answers: int) -> bool:
         """Whether connections should ask little: the next move is near, and the last one not seen by all."""
-        return not self.are_seen and answers > self._due - self._every // 5
+        return not self.are_seen and answers > self._due - self._every // 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +292,11 @@ class _Link(asyncio.Protocol):
 
     def _ask_one(self) -> None:
         self._is_waiting = False
-        self._send(1)
+        swaps = self._soak.swaps
+        if swaps.seen[self._number] < swaps.made:
+            self._send(1)
+        else:
+            self._ask()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._ended.done():

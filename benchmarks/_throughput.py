@@ -103,22 +103,23 @@ class _Loop:
 
     async def run(self, connections: int, seconds: float) -> Throughput:
         self.started = time.monotonic()
-        for _ in range(connections):
-            await self._connect()
+        made = [await self._connect() for _ in range(connections)]
         await asyncio.sleep(seconds)
         self.is_over = True
+        for connection in made:
+            connection.close()
+        await asyncio.sleep(0.05)
         looks = np.array(self.looks) - np.array([self.started, self.looks[0][1]])
         return Throughput(self.started, np.array(self.answered), looks, self.refused)
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(lambda: Connection(self), "127.0.0.1", self.port)
         self._send(connection)
+        return connection
 
     def _send(self, connection: Connection) -> None:
-        if self.is_over:
-            connection.close()
-        elif not connection.is_lost:
+        if not self.is_over and not connection.is_lost:
             self.sent += 1
             connection.send(self.sent, self.requests[self.sent % len(self.requests)])
 
