@@ -17,6 +17,8 @@ _NAMED = re.compile(
     r"(?i)\b(bearer\s+|(?:ssl_)?password[\"']?\s*[=:]\s*[\"']?|authorization[\"']?\s*[=:]\s*[\"']?(?!bearer))"
     r"([^\s,&\"'}]+)"
 )
+# Every match of it holds one of these, in small letters.
+_NAMES = ("bearer", "password", "authorization")
 # Greedy up to the last @: a password of the settings may hold any character.
 _PASSWORD = re.compile(r"://[^@/?#:]*:(.*)@")
 # Shorter ones would hide parts of ordinary words.
@@ -33,24 +35,27 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._forms: frozenset[str] = frozenset()
-        self._known: re.Pattern[str] | None = None
+        self._forms: tuple[str, ...] = ()
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Hide these too from now on. Those of before stay hidden: what was asked with them may still be logged."""
-        forms = self._forms.union(form for one in secrets for form in _forms(one))
-        if forms != self._forms:
-            longest_first = sorted(forms, key=len, reverse=True)
-            self._forms, self._known = forms, re.compile("|".join(map(re.escape, longest_first)))
+        forms = {*self._forms, *(form for one in secrets for form in _forms(one))}
+        self._forms = tuple(sorted(forms, key=len, reverse=True))  # one may be a part of another
 
     def __call__(self, text: str) -> str:
         """Return a text without secrets."""
-        if self._known is not None:
-            text = self._known.sub(HIDDEN, text)
+        # Looked for before anything is replaced: expressions over a line that has nothing to hide took half of the
+        # time that the line took (20 of 40 us).
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, HIDDEN)
         if "://" in text:
             text = _IN_URL.sub(rf"\1{HIDDEN}", text)
-        return _NAMED.sub(rf"\1{HIDDEN}", text)
+        lowered = text.lower()
+        if any(name in lowered for name in _NAMES):
+            text = _NAMED.sub(rf"\1{HIDDEN}", text)
+        return text
 
 
 def redactor_of(settings: ServingSettings, environ: Mapping[str, str]) -> Redactor:
