@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from likewise.serving.errors import SettingsError
@@ -79,6 +79,9 @@ class Telemetry:
 
     def span(self, name: str, attributes: Mapping[str, Any], *, leaves: bool = False) -> AbstractContextManager["Span"]:
         """Return a span below the current one; `leaves` if it waits for another process."""
+        current = self._trace.get_current_span()
+        if current.get_span_context().is_valid and not current.is_recording():
+            return nullcontext(current)  # not sampled, so nor is what is below it; the SDK takes 7 us to say so
         kind = self._trace.SpanKind.CLIENT if leaves else self._trace.SpanKind.INTERNAL
         return self._tracer.start_as_current_span(name, kind=kind, attributes=dict(attributes))
 
