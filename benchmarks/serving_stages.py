@@ -9,8 +9,9 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -24,11 +25,13 @@ from likewise.serving.ports import FeatureRequest
 from likewise.serving.predict_answer import predict_answer
 from likewise.serving.settings import ServingSettings
 from likewise.stores.clock import WallClock
+from likewise.stores.packed_answer import ReadAnswer
 from likewise.stores.packed_read import PackedReader, ViewRequest
 from likewise.stores.packed_round_trip import fetch
 from likewise.stores.packed_schema import FieldType
 
 RUNS, SHORT_SECONDS = 60, 0.002
+T = TypeVar("T")
 RULES = RowRules("entities", 20_000, ignore_unknown=True)
 
 
@@ -84,27 +87,41 @@ def lookup(parts: Parts, rows: int, features: int) -> None:
     ]
     keys = [f"lw1:bench:{view.stored_name}:{user}".encode() for user in range(rows) for view in plan.stored]
     held = Held(fetch(client, keys), client)
-    reader = PackedReader(held, "bench", requests, WallClock())
-    answer = served.reader.assemble(given, served.reader.store.read(given.keys))
+    reader = PackedReader(None, "bench", requests, WallClock(), held)
+
+    def read() -> ReadAnswer:
+        return finished(reader.read_async(given.keys))
+
     show(shape, "check the request", lambda: check_rows(plan, sent, RULES))
     show(shape, "Redis: one MGET by redis-py", lambda: fetch(client, keys))
-    show(shape, "keys, then rows checked and decoded", lambda: reader.read(given.keys))
-    show(shape, "the same, and all values as blocks", lambda: reader.read(given.keys).blocks)
-    show(shape, "the same, and all values as columns", lambda: reader.read(given.keys).columns)
-    show(shape, "the answer's JSON", lambda: served.answer.write(answer, with_views=False))
+    show(shape, "keys, then rows checked and decoded", read)
+    show(shape, "the same, and all values as blocks", lambda: read().blocks)
+    show(shape, "the same, and all values as columns", lambda: read().columns)
+    # Not of one answer again and again: what an answer has made once it remembers.
+    write, assemble = served.answer.write, served.reader.assemble
+    show(shape, "blocks, and the answer's JSON", lambda: write(assemble(given, read()), with_views=False))
+
+
+def finished(work: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine that waits for nothing returns."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return cast("T", end.value)
+    raise SystemExit("the read waited for something")
 
 
 class Held:
-    """A client whose rows are in memory already."""
+    """A client of the kind that the server has, whose rows are in memory already."""
 
-    def __init__(self, values: list[bytes | None], client: object) -> None:
+    def __init__(self, values: list[bytes | None], client: Any) -> None:
         self._values, self._client = values, client
 
-    def execute_command(self, *_: object) -> list[bytes | None]:
+    async def execute_packed(self, command: bytes) -> list[bytes | None]:  # noqa: ARG002  as the client has it
         """Return the rows."""
         return self._values
 
-    def hgetall(self, key: bytes) -> object:
+    async def hgetall(self, key: bytes) -> object:
         """Return a hash, from Redis."""
         return self._client.hgetall(key)
 
