@@ -119,11 +119,14 @@ class RequestLog:
             self._write_safely(group)
             for _ in group:
                 self._queue.task_done()
+        try:
+            _remove_oldest(self._folder, self._most_bytes)
+        except OSError:  # what was written is not lost
+            logger.exception("the oldest files of the request log can't be removed")
 
     def _write_safely(self, group: list[Logged]) -> None:
         try:
             self._write(group[0].release.identity, table_of(group))
-            _remove_oldest(self._folder, self._most_bytes)
         except Exception:  # the edge of a background thread: serving goes on without its log
             if self._is_given_up:  # they are counted
                 return

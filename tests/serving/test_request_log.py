@@ -235,6 +235,23 @@ def test_the_oldest_files_go_when_the_folder_is_full(tmp_path: Path, monkeypatch
     assert newest[-1] == "299"
 
 
+def test_files_that_can_not_be_removed_are_no_lost_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Answers that were written are not counted as lost when room for more can't be made."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise PermissionError("not yours")
+
+    lost: list[int] = []
+    log = RequestLog(tmp_path, 1.0, 1, lost.append)
+    monkeypatch.setattr("likewise.serving.request_log._remove_oldest", fail)
+    offer(log, 3)
+    log.close(30)
+    assert "not yours" in caplog.text
+    assert lost == []
+
+
 def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
     """A half file of a process that was killed is never read, and goes when it is old."""
     place = tmp_path / "flight_delay" / "1"
