@@ -8,12 +8,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from likewise.serving.corked_http import CorkedHttp
 from likewise.serving.direct_app import Chosen, DirectApp
 from likewise.serving.json_answer import JsonAnswer
 
+# Many clients (Python's) write head and body apart, some 0.05 ms. Handlers that refuse before they read wait no longer.
+PATIENCE_SECONDS = 0.005
 _OK = STATUS_LINE[200]
 # What a header must not hold: with a line end in a value it would be another header, or another answer.
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
@@ -22,13 +25,15 @@ _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 class DirectHttp(CorkedHttp):
     """A connection that hands whole requests of chosen routes to their handlers itself.
 
-    Whole means: head and body came with the same bytes, as nearly all do. Everything else goes uvicorn's way, which
-    knows what to do: bodies that come in parts or wait for `100 Continue`, requests behind others in a pipeline,
-    HTTP/1.0, `Connection: close`, and every other method and path.
+    Whole means that the body came with the head or right behind it, as it does from nearly all clients. Everything
+    else goes uvicorn's way, which knows what to do: bodies that are large, take their time or wait for
+    `100 Continue`, requests behind others in a pipeline, HTTP/1.0, `Connection: close`, and every other method and
+    path.
     """
 
     cycle: Any  # uvicorn's, or an `Exchange`
     _begun: "Exchange | None" = None
+    _patience: asyncio.TimerHandle | None = None
 
     def __init__(self, config: Config, *args: Any, **state: Any) -> None:
         super().__init__(config, *args, **state)
@@ -61,19 +66,44 @@ class DirectHttp(CorkedHttp):
 
     def on_message_complete(self) -> None:
         """Begin with a request that is whole."""
-        begun, self._begun = self._begun, None
+        begun = self._end_waiting()
         if begun is None:
             super().on_message_complete()
             return
         self.cycle = begun
-        task = self.loop.create_task(begun.run())
-        task.add_done_callback(self.tasks.discard)
-        self.tasks.add(task)
+        begun.task = self.loop.create_task(begun.run())
+        self.tasks.add(begun.task)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes in; a request of which more is to come goes uvicorn's way."""
+        """Take bytes in; wait a moment for the rest of a body."""
         super().data_received(data)
+        if self._begun is None:
+            return
+        if len(self._begun.body) > HIGH_WATER_LIMIT:
+            self._go_uvicorns_way()
+        elif self._patience is None:
+            self._patience = self.loop.call_later(PATIENCE_SECONDS, self._go_uvicorns_way)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End; who waits for a body learns that it does not come."""
+        self._go_uvicorns_way()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Leave with the answer that is under way."""
+        self._go_uvicorns_way()
+        super().shutdown()
+
+    def _end_waiting(self) -> "Exchange | None":
         begun, self._begun = self._begun, None
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        return begun
+
+    def _go_uvicorns_way(self) -> None:
+        """Begin with a request whose body is not all there, if there is one."""
+        begun = self._end_waiting()
         if begun is not None:
             super().on_headers_complete()
             super().on_body(begun.body)
@@ -90,9 +120,11 @@ class Exchange:
         As the connection says.
     response_complete
         Whether all is sent.
+    task
+        What runs this exchange.
     """
 
-    __slots__ = ("_chosen", "_connection", "_scope", "body", "disconnected", "keep_alive", "response_complete")
+    __slots__ = ("_chosen", "_connection", "_scope", "body", "disconnected", "keep_alive", "response_complete", "task")
 
     # A lost connection sets it for who waits for more of a body: nobody here.
     message_event: ClassVar = asyncio.Event()
@@ -103,9 +135,16 @@ class Exchange:
         self.body = b""
         self.disconnected = self.response_complete = False
         self.keep_alive = True
+        self.task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Have the handler answer, and send that."""
+        try:
+            await self._answer()
+        finally:  # a callback of the task's would take a turn of the loop more
+            self._connection.tasks.discard(self.task)
+
+    async def _answer(self) -> None:
         self._scope.update(self._chosen.scope)
         self._scope["likewise.body"] = self.body
         try:

@@ -41,7 +41,7 @@ def listening(app: FastAPI, protocol: type[Any], **settings: Any) -> Iterator[in
             thread.join(20)
 
 
-def talk(port: int, parts: Sequence[bytes], answers: int = 1) -> bytes:
+def talk(port: int, parts: Sequence[bytes], answers: int = 1, pause_seconds: float = PAUSE_SECONDS) -> bytes:
     """Return all bytes that a connection gives for some parts, sent apart.
 
     Parameters
@@ -53,7 +53,7 @@ def talk(port: int, parts: Sequence[bytes], answers: int = 1) -> bytes:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for at, part in enumerate(parts):
             if at:
-                time.sleep(PAUSE_SECONDS)
+                time.sleep(pause_seconds)
             connection.sendall(part)
         got, left = b"", answers
         while left:

@@ -4,10 +4,9 @@ Every kind of request is sent to two servers of the same app: one answers by uvi
 """
 
 import asyncio
-import gzip
-import json
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import Request
 from starlette.responses import Response
 
+from likewise.serving import direct_http
 from likewise.serving.app import build_app
 from likewise.serving.corked_http import CorkedHttp
 from likewise.serving.direct_app import DirectApp
@@ -26,99 +26,10 @@ from likewise.serving.edge import DirectRoute
 from likewise.serving.json_answer import JsonAnswer
 from likewise.serving.settings import Limits, ServingSettings, Tokens
 from tests.serving.fakes import World
+from tests.serving.raw_requests import ASKED, BODY, CHUNKED, HEAD_END, LOOKUP, ONE, PLAIN, PREDICT, chunked, post
 from tests.serving.sockets import count_answers, listening, talk
 
-ONE = {"entities": {"carrier": ["UA"], "origin": ["JFK"], "dest": ["SFO"]}, "request": {"distance": [100.5]}}
-READ = {"feature_service": "flight_delay_v1", "entities": {**ONE["entities"], "distance": [1]}}
 SETTINGS = ServingSettings(releases=("flight_delay@prod",), limits=Limits(body_bytes=5_000))
-
-
-def post(path: str, body: Any, *headers: str, version: str = "1.1", length: bool = True) -> bytes:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    lines = [f"POST {path} HTTP/{version}", "Host: here", "X-Request-Id: mine", *headers]
-    lines += [f"Content-Length: {len(content)}"] if length else []
-    return "\r\n".join([*lines, "", ""]).encode() + content
-
-
-def chunked(*pieces: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
-    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + end
-
-
-PREDICT, LOOKUP = "/v1/predict/flight_delay", "/get-online-features"
-PLAIN, LOOK = post(PREDICT, ONE), post(LOOKUP, READ)
-HEAD_END = PLAIN.index(b"\r\n\r\n") + 4
-CHUNKED = "Transfer-Encoding: chunked"
-BODY = json.dumps(ONE).encode()
-
-# name -> the parts that a client sends, and how many answers come back
-ASKED: dict[str, tuple[list[bytes], int]] = {
-    "a prediction": ([PLAIN], 1),
-    "a lookup": ([LOOK], 1),
-    "vectors": ([post("/v1/vectors/flight_delay", ONE)], 1),
-    "a query": ([post(f"{PREDICT}?explain=inputs", ONE)], 1),
-    "a wrong query": ([post(f"{PREDICT}?explain=outputs", ONE)], 1),
-    "an empty query": ([post(f"{PREDICT}?", ONE)], 1),
-    "an escaped name": ([post("/v1/predict/flight%5fdelay%40prod", ONE)], 1),
-    "an escaped slash": ([post("/v1/predict%2fflight_delay", ONE)], 1),
-    "a whole address": ([post(f"http://here{PREDICT}", ONE)], 1),
-    "no such release": ([post("/v1/predict/none", ONE)], 1),
-    "no name": ([post("/v1/predict/", ONE)], 1),
-    "a slash too many": ([post(f"{PREDICT}/", ONE)], 1),
-    "a path below": ([post(f"{PREDICT}/contract", ONE)], 1),
-    "no such path": ([post("/none", ONE)], 1),
-    "another method": ([PLAIN.replace(b"POST", b"PUT", 1)], 1),
-    "GET": ([f"GET {LOOKUP} HTTP/1.1\r\nHost: here\r\n\r\n".encode()], 1),
-    "OPTIONS": ([f"OPTIONS {PREDICT} HTTP/1.1\r\nHost: here\r\n\r\n".encode()], 1),
-    "no body": ([post(PREDICT, b"")], 1),
-    "no length": ([post(PREDICT, b"", length=False)], 1),
-    "no JSON": ([post(PREDICT, b"{")], 1),
-    "no object": ([post(PREDICT, [])], 1),
-    "a field too many": ([post(PREDICT, {**ONE, "more": {}})], 1),
-    "compressed": ([post(PREDICT, gzip.compress(BODY, mtime=0), "Content-Encoding: gzip")], 1),
-    "a body over the limit": ([post(PREDICT, b" " * 6_000)], 1),
-    "a body over the limit that never comes": ([post(PREDICT, b" " * 6_000)[:500]], 1),
-    "a body far over the limit": ([post(PREDICT, b" " * 300_000)], 1),
-    "chunks over the limit": ([post(PREDICT, chunked(b" " * 6_000), CHUNKED, length=False)], 1),
-    "head and body apart": ([PLAIN[:HEAD_END], PLAIN[HEAD_END:]], 1),
-    "a body in two": ([PLAIN[: HEAD_END + 9], PLAIN[HEAD_END + 9 :]], 1),
-    "a head in two": ([PLAIN[:19], PLAIN[19:]], 1),
-    "byte by byte, nearly": ([PLAIN[at : at + 25] for at in range(0, len(PLAIN), 25)], 1),
-    "chunks": ([post(PREDICT, chunked(BODY[:9], BODY[9:]), CHUNKED, length=False)], 1),
-    "chunks apart": ([post(PREDICT, chunked(BODY[:9], end=b""), CHUNKED, length=False), chunked(BODY[9:])], 1),
-    "a trailer": ([post(PREDICT, chunked(BODY, end=b"0\r\nX-End: 1\r\n\r\n"), CHUNKED, length=False)], 1),
-    "a chunk that is none": ([post(PREDICT, chunked(BODY[:9], end=b"zz\r\n"), CHUNKED, length=False)], 1),
-    "a chunk that is none, late": ([post(PREDICT, chunked(BODY[:9], end=b""), CHUNKED, length=False), b"zz\r\n"], 1),
-    "continue, asked with the body": ([post(PREDICT, ONE, "Expect: 100-continue")], 2),
-    "continue, awaited": ([post(PREDICT, ONE, "Expect: 100-continue")[: -len(BODY)], BODY], 2),
-    "continue, too large": ([post(PREDICT, b"", "Expect: 100-continue").replace(b"Length: 0", b"Length: 9000")], 1),
-    "the last request": ([post(PREDICT, ONE, "Connection: close")], 2),
-    "HTTP/1.0": ([post(PREDICT, ONE, version="1.0")], 2),
-    "HTTP/1.0 that would stay": ([post(PREDICT, ONE, "Connection: keep-alive", version="1.0")], 2),
-    "an upgrade": ([post(PREDICT, ONE, "Connection: upgrade", "Upgrade: h2c")], 1),
-    "a socket of the web": ([post(PREDICT, ONE, "Connection: upgrade", "Upgrade: websocket")], 1),
-    "one after the other": ([PLAIN, LOOK, PLAIN], 3),
-    "a pipeline": ([PLAIN + LOOK + PLAIN], 3),
-    "a pipeline with others": ([LOOK + b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n" + PLAIN + post("/none", ONE)], 4),
-    "a pipeline that breaks off": ([PLAIN + PLAIN[:60], PLAIN[60:]], 2),
-    "a pipeline with a last one": ([PLAIN + post(LOOKUP, READ, "Connection: close") + PLAIN], 3),
-    "a pipeline behind a fault": ([PLAIN + b"no request\r\n\r\n"], 2),
-    "two lengths": ([post(PREDICT, ONE, "Content-Length: 3")], 2),
-    "length and chunks": ([post(PREDICT, chunked(BODY), CHUNKED)], 2),
-    "an encoding that is none": ([post(PREDICT, BODY, "Transfer-Encoding: chunky", length=False)], 2),
-    "a length that is none": ([post(PREDICT, BODY, "Content-Length: +5", length=False)], 2),
-    "a header that is none": ([post(PREDICT, ONE, "Bad Header")], 2),
-    "a null in a header": ([post(PREDICT, ONE, "X-Bad: a\0b")], 2),
-    "a folded header": ([post(PREDICT, ONE, "X-Long: a\r\n b")], 2),
-    "a line that is none": ([b"POST  HTTP/1.1\r\n\r\n"], 2),
-    "no host": ([PLAIN.replace(b"Host: here\r\n", b"")], 1),
-    "more than its length": ([PLAIN + b"{}"], 2),
-    "a long header": ([post(PREDICT, ONE, f"X-Long: {'a' * 70_000}")], 1),
-    "through a proxy": ([post(PREDICT, ONE, "X-Forwarded-For: 1.2.3.4", "X-Forwarded-Proto: https")], 1),
-    "an id that is none": ([post(PREDICT, ONE).replace(b"mine", b"\xe4\xf6")], 1),
-    "a long id": ([post(PREDICT, ONE).replace(b"mine", b"m" * 129)], 1),
-    "no id": ([post(PREDICT, ONE).replace(b"X-Request-Id", b"X-Other")], 1),
-    "a trace": ([post(PREDICT, ONE, f"traceparent: 00-{'1' * 32}-{'2' * 16}-01")], 1),
-}
 
 
 class Both:
@@ -162,6 +73,14 @@ def test_an_answer_is_uvicorns_byte_for_byte(both: Both, name: str) -> None:
     parts, answers = ASKED[name]
     theirs, ours = (told(talk(port, parts, answers)) for port in (both.theirs, both.ours))
     assert theirs.startswith(b"HTTP/1.1 ")
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("name", [name for name, (parts, _) in ASKED.items() if len(parts) > 1])
+def test_the_same_with_parts_close_together(both: Both, name: str) -> None:
+    """Nor does it matter whether the parts of a request come together or nearly so."""
+    parts, answers = ASKED[name]
+    theirs, ours = (told(talk(port, parts, answers, 0.0005)) for port in (both.theirs, both.ours))
     assert ours == theirs
 
 
@@ -294,8 +213,51 @@ def test_reads_stay_guarded(protocol: type[Any]) -> None:
         assert talk(port, [post(PREDICT, ONE, "Authorization: Bearer let-me")]).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have connections wait for the rest of a body for longer than a test takes."""
+    monkeypatch.setattr(direct_http, "PATIENCE_SECONDS", 30)
+
+
+@pytest.mark.usefixtures("patient")
+def test_who_waits_for_a_body_answers_when_the_server_ends() -> None:
+    """A request whose body is still awaited is not lost when the server is told to end."""
+    with socket.socket() as connection:
+        later = threading.Timer(0.3, connection.sendall, [PLAIN[HEAD_END:]])
+        with listening(build_app(SETTINGS, World().parts()), DirectHttp) as port:
+            connection.settimeout(5)
+            connection.connect(("127.0.0.1", port))
+            connection.sendall(PLAIN[:HEAD_END])
+            time.sleep(0.1)
+            later.start()
+        later.join()
+        got = connection.recv(65_536)
+    assert got.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"connection: close" in got
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_body_that_never_comes_is_told_as_such() -> None:
+    """A client that leaves before its body is whole counts as 499, once, also while the body is awaited."""
+    with listening(build_app(SETTINGS, World().parts()), DirectHttp) as port:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(PLAIN[:-1])
+            time.sleep(0.05)
+        time.sleep(0.1)
+        counts = counted(port)
+    assert counts["likewise_requests_total", ("route", "/v1/predict/{release}"), ("status", "499")] == 1
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_large_body_is_not_awaited() -> None:
+    """A body of more than a few packets goes uvicorn's way at once: there its limit is known."""
+    with listening(build_app(SETTINGS, World().parts()), DirectHttp) as port:
+        assert talk(port, [post(PREDICT, b" " * 900_000)[:300_000]]).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.usefixtures("patient")
 def test_nearly_all_requests_go_the_short_way() -> None:
-    """A plain request reaches its handler without uvicorn's ASGI messages; one that comes in parts does not."""
+    """A request reaches its handler without uvicorn's ASGI messages, also when its body comes behind its head."""
     app = scratch(lambda _: JsonAnswer(b"{}"))
     called: list[Any] = []
 
@@ -308,7 +270,9 @@ def test_nearly_all_requests_go_the_short_way() -> None:
         app.__class__ = type("Noted", (DirectApp,), {"__call__": lambda _, *asked: noted(*asked)})
         assert talk(port, [plain]).endswith(b"{}")
         assert not called
-        assert talk(port, [plain[:-1], plain[-1:]]).endswith(b"{}")
+        assert talk(port, [plain[:-2], plain[-2:-1], plain[-1:], plain], 2).endswith(b"{}")
+        assert not called
+        assert talk(port, [post("/scratch", b"{}", "Connection: close")], 2).endswith(b"{}<closed>")
         assert [scope["path"] for scope in called] == ["/scratch"]
 
 

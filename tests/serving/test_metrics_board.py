@@ -62,6 +62,6 @@ def test_two_workers_in_one_process_count_apart_whatever_feast_set() -> None:
         "[one.route('a').count(200, 0.001, 1) for _ in range(3)], one.defaults.inc(3)\n"
         "assert b'likewise_requests_total{' not in other.render(), other.render()\n"
         "assert b'likewise_default_answers_total 0.0' in other.render(), other.render()\n"
-        "assert one.render().count(b'_total 3.0') + one.render().count(b'} 3.0') > 4, one.render()\n"
+        "assert b'likewise_default_answers_total 3.0' in one.render(), one.render()\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
