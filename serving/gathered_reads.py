@@ -1,8 +1,8 @@
 """Small reads that come together are read as one: one command, one decoding, then each its rows.
 
 Reading and decoding cost nearly the same for one row as for ten. So a turn of the event loop reads once for all of
-its requests, and while that is under way those that come next gather, for a millisecond at most. A request that comes
-alone is read at once.
+its requests, and while two reads are under way those that come next gather, for a millisecond at most. A request that
+comes alone is read at once.
 """
 
 import asyncio
@@ -19,7 +19,9 @@ Read: TypeAlias = Callable[[Keys], Awaitable[ReadAnswer]]
 SMALL_ROWS = 16
 # No more rows in one: decoding them holds the event loop up.
 MOST_ROWS = 256
-# How long the next ones wait for those under way: a store on this machine answers within it, a far one may not.
+# While one read is decoded the store can work on another; with more of them fewer rows share one.
+UNDER_WAY = 2
+# How long the next ones wait for those: a store on this machine answers within it, a far one may not.
 PATIENCE_SECONDS = 0.001
 
 
@@ -55,7 +57,7 @@ class GatheredReads:
     def _opened(self) -> "_Batch":
         """Return a new batch, which starts soon."""
         batch, loop = _Batch(self._read), asyncio.get_running_loop()
-        if self._under_way:
+        if self._under_way >= UNDER_WAY:
             batch.starts = loop.call_later(PATIENCE_SECONDS, self._start, batch)
         else:
             batch.starts = loop.call_soon(self._start, batch)

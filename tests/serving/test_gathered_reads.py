@@ -165,34 +165,34 @@ def test_who_gives_up_before_the_read_is_not_read_for() -> None:
     assert run(scene).reads == [[2]]
 
 
-def test_reads_gather_while_one_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes meanwhile is read as one when the first has ended."""
+def test_reads_gather_while_others_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes while two reads are under way is read as one when one of them has ended."""
     monkeypatch.setattr(gathered_reads, "PATIENCE_SECONDS", 60)
+
+    async def scene(store: Store, gathered: GatheredReads) -> None:
+        store.gate = asyncio.Event()
+        tasks = []
+        for at in range(5):
+            tasks.append(asyncio.create_task(gathered.read({"uid": [at]})))
+            await asyncio.sleep(0.002)
+        assert store.reads == [[0], [1]]
+        store.gate.set()
+        assert [cast("Answer", await task).keys for task in tasks] == [[0], [1], [2], [3], [4]]
+
+    assert run(scene).reads == [[0], [1], [2, 3, 4]]
+
+
+def test_nobody_waits_long_for_slow_reads() -> None:
+    """Behind reads that take long the next ones start by themselves."""
 
     async def scene(store: Store, gathered: GatheredReads) -> None:
         store.gate = asyncio.Event()
         tasks = []
         for at in range(4):
             tasks.append(asyncio.create_task(gathered.read({"uid": [at]})))
-            await asyncio.sleep(0.002)
-        assert store.reads == [[0]]
+            await asyncio.sleep(0.1)
+        assert store.reads == [[0], [1], [2], [3]]
         store.gate.set()
-        assert [cast("Answer", await task).keys for task in tasks] == [[0], [1], [2], [3]]
-
-    assert run(scene).reads == [[0], [1, 2, 3]]
-
-
-def test_nobody_waits_long_for_a_slow_read() -> None:
-    """Behind a read that takes long the next ones start by themselves."""
-
-    async def scene(store: Store, gathered: GatheredReads) -> None:
-        store.gate = asyncio.Event()
-        first = asyncio.create_task(gathered.read({"uid": [0]}))
-        await asyncio.sleep(0.002)
-        second = asyncio.create_task(gathered.read({"uid": [1]}))
-        await asyncio.sleep(0.1)
-        assert store.reads == [[0], [1]]
-        store.gate.set()
-        await asyncio.gather(first, second)
+        await asyncio.gather(*tasks)
 
     run(scene)
