@@ -157,7 +157,8 @@ def _text_key(field: Field, row: int, value: object) -> KeyValue:
 
 
 def _integer_key(field: Field, row: int, value: object) -> KeyValue:
-    if isinstance(value, float) and value.is_integer():  # clients whose only number is a float
+    # Clients whose only number is a float; beyond 2**53 it may stand for a neighbour, and so for another entity.
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)
     bits = _INTEGER_BITS[field.feast_type]
     if type(value) is int and -(2**bits) <= value < 2**bits:

@@ -36,7 +36,9 @@ class Database:
         self.shown = given.render_as_string(hide_password=True)
         self._url = _anchored(given)
         self._engine = _engine(self._url)
+        self._is_there = False
         self._prepare(create=create)
+        self._is_there = True
 
     @property
     def file(self) -> Path | None:
@@ -62,6 +64,9 @@ class Database:
 
     @contextmanager
     def _failures_named(self) -> Iterator[None]:
+        # SQLite would make an empty file, and a process that merely reads would stand in for a volume that is away.
+        if self._is_there and self.file is not None and not self.file.exists():
+            raise RegistryUnavailableError(self.shown, "its file is gone")
         try:
             yield
         except DBAPIError as error:

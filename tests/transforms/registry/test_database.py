@@ -82,3 +82,18 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     with pytest.raises(RegistryUnavailableError, match="file is not a database"):
         Database(f"sqlite:///{tmp_path}/notes.txt")
     assert (tmp_path / "notes.txt").read_text() == "not a database" * 100
+
+
+def test_a_database_that_went_away_is_not_made_anew(tmp_path: Path) -> None:
+    """Who follows a registry whose file is gone is told so and leaves nothing in its place; it may come back."""
+    file = tmp_path / "registry.db"
+    database = Database(f"sqlite:///{file}")
+    away = file.rename(tmp_path / "away.db")
+    with pytest.raises(RegistryUnavailableError, match="its file is gone"), database.read():
+        pass
+    with pytest.raises(RegistryUnavailableError, match="its file is gone"), database.write():
+        pass
+    assert not file.exists()
+    away.rename(file)
+    with database.read() as connection:
+        assert current_revision(connection) == NEWEST
