@@ -10,8 +10,10 @@ traces is a process of its own that takes every span and looks at none; log line
 
 import argparse
 import contextlib
+import json
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -28,10 +30,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from _closed_loop import Load, Measured, measure
 from _machine import machine
-from _serving_bench import BenchProject, Served, bench_project
+from _serving_bench import BenchProject, Served, bench_project, predict_body
 
-from serving import CONNECTIONS, feature_loads, free_port, predict_loads
-
+CONNECTIONS = 8
 # Of the requests a second of a server without extras, what each of them must leave.
 LEAST = 0.8
 COLLECTOR = """
@@ -126,7 +127,18 @@ def taken(load: Load, served: Served, seconds: float) -> Taken:
 
 def loads(port: int) -> list[Load]:
     """Return one row of 50 features, and one prediction of 60."""
-    return [feature_loads("lookup", port)[0], predict_loads(port)[1]]
+    lookup = json.dumps({"feature_service": "wide_50", "entities": {"user_id": [0]}}).encode()
+    return [
+        Load("lookup 1 x 50", port, "/get-online-features", lookup),
+        Load("predict 1 x 60", port, "/v1/predict/bench", predict_body([0])),
+    ]
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def show(at: int, rounds: list[dict[str, list[Taken]]]) -> bool:
