@@ -16,6 +16,8 @@ from likewise.serving.settings import OnTrouble
 from likewise.stores.packed_answer import ReadAnswer
 
 T = TypeVar("T")
+# Of a deadline so much is kept for the refusal itself: under load it is written some turns of the loop later.
+_KEPT_SHARE, _KEPT_MS = 0.1, 50.0
 
 
 class CircuitBreaker:
@@ -84,7 +86,14 @@ class GuardedReads:
     deadlines: Deadlines | None = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "deadlines", None if self.deadline_ms is None else Deadlines(self.deadline_ms / 1000))
+        seconds = self._seconds_to_try()
+        object.__setattr__(self, "deadlines", None if seconds is None else Deadlines(seconds))
+
+    def _seconds_to_try(self) -> float | None:
+        """Return after which time a request gives up, so that its refusal too is there before the deadline."""
+        if self.deadline_ms is None:
+            return None
+        return (self.deadline_ms - min(_KEPT_SHARE * self.deadline_ms, _KEPT_MS)) / 1000
 
     async def fetch(self, reader: OnlineReader, rows: EntityRows) -> Sequence[StoredRows]:
         """Return what the store holds of n rows, one answer per view of the plan.
@@ -114,13 +123,14 @@ class GuardedReads:
         DeadlineExceededError
             It did not come in time.
         """
-        if self.deadline_ms is None:
+        seconds = self._seconds_to_try()
+        if seconds is None:
             return await work
         try:
-            async with asyncio.timeout(self.deadline_ms / 1000 - (time.monotonic() - started)):
+            async with asyncio.timeout(seconds - (time.monotonic() - started)):
                 return await work
         except TimeoutError:
-            raise DeadlineExceededError(self.deadline_ms) from None
+            raise DeadlineExceededError(self.deadline_ms or 0.0) from None
 
     async def _try(self, reader: OnlineReader, rows: EntityRows) -> Sequence[StoredRows]:
         if not self.breaker.allows():

@@ -1,5 +1,6 @@
 """Missing, stale and unseen values, a store in trouble and a deadline mean the same on every predicting surface."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -132,3 +133,16 @@ def test_trouble_is_told_everywhere(name: str) -> None:
         stale = ask(client, name)
         assert stale.status_code == 409
         assert "carrier_stats" in stale.text
+
+
+def test_a_refusal_is_there_before_the_deadline() -> None:
+    """A request gives up early enough for its refusal to be sent in time, and not much earlier."""
+    made = world_with_a_real_transform()
+    made.store.delay_seconds = 2.0
+    took = []
+    with serving(build_app(replace(SETTINGS, limits=Limits(deadline_ms=400)), made.parts())) as client:
+        for _ in range(3):  # one of them is held up by nothing else
+            started = time.perf_counter()
+            assert ask(client, "likewise").status_code == 504
+            took.append(time.perf_counter() - started)
+    assert 0.3 < min(took) < 0.4
