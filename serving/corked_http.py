@@ -9,6 +9,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from likewise.serving.slow_clients import HEAD_BYTES
+
 # A body of so many bytes is not copied behind its head: another system call costs less.
 _LARGE = 65_536
 
@@ -21,7 +23,33 @@ class CorkedHttp(HttpToolsProtocol):
     """
 
     cork: "Cork"
+    overdue: tuple[tuple[str, int], float] | None = None
     _idle_since: float | None = None
+    _head_bytes = 0
+
+    def awaited(self) -> tuple[str, int] | None:
+        """Return `head` or `body`, with the number of the request that it would end; None if nothing is awaited."""
+        if self._is_head_awaited():
+            return None if self._idle_since is not None else ("head", id(self.cycle))
+        return ("body", id(self.cycle)) if getattr(self.cycle, "more_body", False) else None
+
+    def _is_head_awaited(self) -> bool:
+        cycle = self.cycle  # one that refused early may still be sent its body
+        return cycle is None or (cycle.response_complete and not getattr(cycle, "more_body", False))
+
+    def give_up(self) -> None:
+        """End the connection: its client does not go on."""
+        self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes in, and refuse a head without an end: the parser keeps all of it."""
+        super().data_received(data)
+        if not self._is_head_awaited():
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response(f"The head of a request may have {HEAD_BYTES:,} bytes.")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, with a cork in the transport."""
@@ -91,6 +119,8 @@ class Cork(asyncio.Transport):
 
     def _flush(self) -> None:
         held, self._held = self._held, []
+        if self._transport.is_closing():  # the client is gone: uvloop raises where asyncio forgets
+            return
         if held and len(held[-1]) > _LARGE:
             self._transport.writelines(held)
         elif held:

@@ -39,6 +39,9 @@ class DirectHttp(CorkedHttp):
         super().__init__(config, *args, **state)
         self._find = _find_of(config)
 
+    def _is_head_awaited(self) -> bool:
+        return self._begun is None and super()._is_head_awaited()
+
     def on_headers_complete(self) -> None:
         """Hold a request of a chosen route until its body is there, or go uvicorn's way."""
         chosen = self._find(self.url) if self._is_plain() else None

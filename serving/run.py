@@ -30,6 +30,7 @@ from likewise.serving.prefork import Tell, Workers, hangup_reloads
 from likewise.serving.redaction import Redactor, redactor_of
 from likewise.serving.release_dir import read_release_dir
 from likewise.serving.settings import ServingSettings
+from likewise.serving.slow_clients import end_overdue
 from likewise.serving.structured_logs import configure_logging
 from likewise.serving.tls import ServerTls
 from likewise.serving.tokens import tokens_of
@@ -155,6 +156,8 @@ class _Server(uvicorn.Server):
         if self._is_reload_wanted and self._reload is not None:
             self._is_reload_wanted = False
             await asyncio.to_thread(self._reload)
+        if counter % 10 == 0:
+            end_overdue(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
