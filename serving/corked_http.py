@@ -34,7 +34,7 @@ class CorkedHttp(HttpToolsProtocol):
         return ("body", id(self.cycle)) if getattr(self.cycle, "more_body", False) else None
 
     def _is_head_awaited(self) -> bool:
-        cycle = self.cycle  # one that refused early may still be sent its body
+        cycle: Any = self.cycle  # one that refused early may still be sent its body
         return cycle is None or (cycle.response_complete and not getattr(cycle, "more_body", False))
 
     def give_up(self) -> None:
