@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from likewise.transforms.columns import Column, column_from_arrow
+from likewise.transforms.columns import EXACT_INTEGER, Column, column_from_arrow
 
 
 def joined(columns: Sequence[Column]) -> Column:
@@ -31,4 +31,6 @@ def joined(columns: Sequence[Column]) -> Column:
 def _integers(column: Column) -> np.ndarray[Any, Any]:
     if column.integers is not None:
         return column.integers
-    return np.where(np.isfinite(column.values), column.values, 0.0).astype(np.int64)
+    # 0 for floats beyond 2**53, as in a column of its own: an integer of that value has another text.
+    near = np.abs(column.values) <= EXACT_INTEGER
+    return np.where(near, column.values, 0.0).astype(np.int64)

@@ -19,7 +19,7 @@ from likewise.serving.loaded_release import Answer, LoadedRelease
 from likewise.serving.online import STATUS_NAMES
 from likewise.serving.plan import FeaturePlan, Field
 from likewise.serving.whole_numbers import whole_numbers
-from likewise.transforms.columns import Column, LogicalType
+from likewise.transforms.columns import EXACT_INTEGER, Column, LogicalType
 
 VALUE, INPUT = "value__", "input__"
 TIME = pa.timestamp("us", tz="UTC")
@@ -74,14 +74,20 @@ def shape_of(request: Logged) -> tuple[str, ...]:
     """Return which columns of whole numbers hold others in a request: code of on-demand views may return anything.
 
     Such a column is one of floats, in which integers beyond 2**53 would be rounded: requests of other shapes go into
-    files of their own.
+    files of their own. So do floats beyond 2**53, beside which integers are no longer told exactly.
     """
     plan, rows = request.release.reader.plan, request.answer.rows
     if not plan.computed:
         return ()
     computed = {view.name for view in plan.computed}
     declared = (item for item in plan.served if item.view in computed and _is_whole(item.field))
-    return tuple(item.column for item in declared if whole_numbers(rows.columns[item.column]) is None)
+    return tuple(item.column for item in declared if _holds_floats(rows.columns[item.column]))
+
+
+def _holds_floats(column: Column) -> bool:
+    if whole_numbers(column) is None:
+        return True
+    return column.integers is None and bool((np.abs(column.values) > EXACT_INTEGER).any())
 
 
 def _is_whole(field: Field) -> bool:
