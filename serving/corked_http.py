@@ -7,15 +7,14 @@ answers that was a third of all time (2026-11).
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from likewise.serving.slow_clients import HEAD_BYTES
+from likewise.serving.without_upgrades import HttpWithoutUpgrades
 
 # A body of so many bytes is not copied behind its head: another system call costs less.
 _LARGE = 65_536
 
 
-class CorkedHttp(HttpToolsProtocol):
+class CorkedHttp(HttpWithoutUpgrades):
     """uvicorn's protocol over a transport that gathers writes, with one timer for a connection's idle time.
 
     uvicorn starts a timer after each answer and stops it at the next request. Here one timer looks how long the
@@ -23,33 +22,51 @@ class CorkedHttp(HttpToolsProtocol):
     """
 
     cork: "Cork"
-    overdue: tuple[tuple[str, int], float] | None = None
+    overdue: tuple[tuple[str, object], float] | None = None
     _idle_since: float | None = None
-    _head_bytes = 0
+    _had_body = False
+    _kept_bytes = 0
 
-    def awaited(self) -> tuple[str, int] | None:
-        """Return `head` or `body`, with the number of the request that it would end; None if nothing is awaited."""
-        if self._is_head_awaited():
-            return None if self._idle_since is not None else ("head", id(self.cycle))
-        return ("body", id(self.cycle)) if getattr(self.cycle, "more_body", False) else None
+    def awaited(self) -> tuple[str, object] | None:
+        """Return `head` or `body`, with what is another object for each request; None if nothing is awaited."""
+        cycle: Any = self.cycle
+        if cycle is not None and cycle.more_body and cycle.scope is self.scope:
+            return None if self.flow.read_paused else ("body", cycle)
+        is_answered = cycle is None or cycle.response_complete
+        return ("head", cycle) if is_answered and self._idle_since is None else None
 
-    def _is_head_awaited(self) -> bool:
-        cycle: Any = self.cycle  # one that refused early may still be sent its body
-        return cycle is None or (cycle.response_complete and not getattr(cycle, "more_body", False))
+    def _is_incomplete(self) -> bool:
+        """Whether a request has begun that is not all there; an answer to another one may be under way."""
+        cycle: Any = self.cycle
+        if cycle is None or cycle.scope is not self.scope:
+            return self.scope is not None
+        return bool(cycle.more_body)
 
     def give_up(self) -> None:
         """End the connection: its client does not go on."""
         self.transport.abort()
 
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of a body."""
+        self._had_body = True
+        super().on_body(body)
+
     def data_received(self, data: bytes) -> None:
-        """Take bytes in, and refuse a head without an end: the parser keeps all of it."""
+        """Take bytes in, and refuse a head or a trailer without an end: the parser keeps all of it."""
         super().data_received(data)
-        if not self._is_head_awaited():
-            self._head_bytes = 0
+        if self._had_body or not self._is_incomplete():
+            self._had_body, self._kept_bytes = False, 0
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+        self._kept_bytes += len(data)
+        if self._kept_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        cycle: Any = self.cycle
+        if cycle is None or (cycle.response_complete and not cycle.more_body):
             self.send_400_response(f"The head of a request may have {HEAD_BYTES:,} bytes.")
+        else:  # it would be taken for the answer to another request
+            self.give_up()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, with a cork in the transport."""

@@ -39,8 +39,8 @@ class DirectHttp(CorkedHttp):
         super().__init__(config, *args, **state)
         self._find = _find_of(config)
 
-    def _is_head_awaited(self) -> bool:
-        return self._begun is None and super()._is_head_awaited()
+    def _is_incomplete(self) -> bool:
+        return self._begun is None and super()._is_incomplete()
 
     def on_headers_complete(self) -> None:
         """Hold a request of a chosen route until its body is there, or go uvicorn's way."""
@@ -119,22 +119,26 @@ class Exchange:
     ----------
     body
         The request's.
-    disconnected, keep_alive
+    disconnected, keep_alive, scope
         As the connection says.
+    more_body
+        Whether some of the request is to come: never.
     response_complete
         Whether all is sent.
     task
         What runs this exchange.
     """
 
-    __slots__ = ("_chosen", "_connection", "_scope", "body", "disconnected", "keep_alive", "response_complete", "task")
+    __slots__ = ("_chosen", "_connection", "body", "disconnected", "keep_alive", "response_complete", "scope", "task")
+
+    more_body: ClassVar = False
 
     # A lost connection sets it for who waits for more of a body: nobody here.
     message_event: ClassVar = asyncio.Event()
 
     def __init__(self, connection: DirectHttp, chosen: Chosen) -> None:
         self._connection, self._chosen = connection, chosen
-        self._scope: Any = connection.scope
+        self.scope: Any = connection.scope
         self.body = b""
         self.disconnected = self.response_complete = False
         self.keep_alive = True
@@ -148,10 +152,10 @@ class Exchange:
             self._connection.tasks.discard(self.task)
 
     async def _answer(self) -> None:
-        self._scope.update(self._chosen.scope)
-        self._scope["likewise.body"] = self.body
+        self.scope.update(self._chosen.scope)
+        self.scope["likewise.body"] = self.body
         try:
-            response = await self._chosen.handler(Request(self._scope, self._receive))
+            response = await self._chosen.handler(Request(self.scope, self._receive))
         except BaseException as error:  # uvicorn logs it and answers 500
             await self._send_by_uvicorn(_raising(error))
             return
@@ -180,7 +184,7 @@ class Exchange:
     async def _send_by_uvicorn(self, app: ASGIApp) -> None:
         connection = self._connection
         cycle = RequestResponseCycle(
-            scope=self._scope,
+            scope=self.scope,
             transport=connection.transport,
             flow=connection.flow,
             logger=connection.logger,
@@ -192,7 +196,7 @@ class Exchange:
             keep_alive=self.keep_alive,
             on_response=connection.on_response_complete,
         )
-        cycle.disconnected = self.disconnected
+        cycle.disconnected, cycle.more_body = self.disconnected, False
         if connection.cycle is self:
             connection.cycle = cycle
         await cycle.run_asgi(app)  # type: ignore[arg-type]  # Starlette's types of the same

@@ -12,10 +12,10 @@ class Waiting(Protocol):
     """A connection that can say what it waits for."""
 
     # What is waited for, and since when; kept by `end_overdue`.
-    overdue: tuple[tuple[str, int], float] | None
+    overdue: tuple[tuple[str, object], float] | None
 
-    def awaited(self) -> tuple[str, int] | None:
-        """Return `head` or `body` with a number that is another one for each request; None if nothing is awaited."""
+    def awaited(self) -> tuple[str, object] | None:
+        """Return `head` or `body` with what is another object for each request; None if nothing is awaited."""
 
     def give_up(self) -> None:
         """End the connection."""
