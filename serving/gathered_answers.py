@@ -5,6 +5,7 @@ conformance suite of the transforms), so nobody can tell from an answer who came
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -31,7 +32,8 @@ class GatheredAnswers:
             # Everybody who was read with it has been woken already, so asks before this is called.
             batch = self._open[key] = _Batch(release)
             batch.loop.call_soon(self._run, key)
-        return await batch.add(rows, stored, stored.part_of)
+        answer = await batch.add(rows, stored, stored.part_of)
+        return release.answer(rows, stored) if answer is None else answer
 
     def _run(self, key: tuple[int, int]) -> None:
         self._open.pop(key).run()
@@ -43,7 +45,7 @@ class _Asked:
     __slots__ = ("future", "portion", "rows", "stored")
 
     def __init__(
-        self, rows: EntityRows, stored: ReadAnswer, portion: Portion, future: "asyncio.Future[Answer]"
+        self, rows: EntityRows, stored: ReadAnswer, portion: Portion, future: "asyncio.Future[Answer | None]"
     ) -> None:
         self.rows, self.stored, self.portion, self.future = rows, stored, portion, future
 
@@ -57,26 +59,21 @@ class _Batch:
         self.loop = asyncio.get_running_loop()
         self._release, self._asked = release, list[_Asked]()
 
-    def add(self, rows: EntityRows, stored: ReadAnswer, portion: Portion) -> "asyncio.Future[Answer]":
-        """Return the future answer for one portion."""
-        future: asyncio.Future[Answer] = self.loop.create_future()
+    def add(self, rows: EntityRows, stored: ReadAnswer, portion: Portion) -> "asyncio.Future[Answer | None]":
+        """Return the future answer for one portion; None: it is to be answered alone, by who asked."""
+        future: asyncio.Future[Answer | None] = self.loop.create_future()
         self._asked.append(_Asked(rows, stored, portion, future))
         return future
 
     def run(self) -> None:
         """Answer everybody."""
         asked = [one for one in self._asked if not one.future.done()]
+        answers: Sequence[Answer | None] = [None] * len(asked)
         if len(asked) > 1 and _are_alike(asked):
-            try:
-                together = self._answer_together(asked)
-            except Exception:  # somebody's rows were refused: only they are to hear of it
-                together = None
-            if together is not None:
-                for one, answer in zip(asked, together, strict=True):
-                    one.future.set_result(answer)
-                return
-        for one in asked:
-            self._answer_alone(one)
+            with contextlib.suppress(Exception):  # somebody's rows were refused: only they are to hear of it
+                answers = self._answer_together(asked)
+        for one, answer in zip(asked, answers, strict=True):
+            one.future.set_result(answer)
 
     def _answer_together(self, asked: Sequence[_Asked]) -> list[Answer]:
         first, last = asked[0].portion, asked[-1].portion
@@ -90,12 +87,6 @@ class _Batch:
         tensors = {name: tensor[some] for name, tensor in whole.tensors.items()}
         predictions = None if whole.predictions is None else whole.predictions[some]
         return Answer(whole.rows.portion(one.rows, one.stored), tensors, predictions)
-
-    def _answer_alone(self, one: _Asked) -> None:
-        try:
-            one.future.set_result(self._release.answer(one.rows, one.stored))
-        except Exception as error:
-            one.future.set_exception(error)
 
 
 def _are_alike(asked: Sequence[_Asked]) -> bool:

@@ -1,6 +1,8 @@
 """Predictions that are made together are, to the byte, those that each request would get alone."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import uvloop
 from feast.protos.feast.types.Value_pb2 import Value
 
 from likewise.serving.entity_rows import EntityRows, RowRules, check_rows
@@ -215,6 +218,27 @@ def test_who_gives_up_changes_nothing_for_others() -> None:
     kept = [0, 2, 3]
     expected = [release_of(Model()).answer(rows[at], parts[at]) for at in kept]
     assert [answers[at].predictions.tobytes() for at in kept] == [one.predictions.tobytes() for one in expected]
+
+
+def test_a_refusal_keeps_nothing() -> None:
+    """When a refused request has heard of it, what was read with it is free at once: an error is no cycle."""
+    release = release_of(Model(limit=100.0))
+    rows = requests()
+
+    async def ask() -> weakref.ref[ReadAnswer]:
+        gathered, parts = GatheredAnswers(), portions(rows)
+        assert parts[0].part_of is not None
+        whole = weakref.ref(parts[0].part_of.whole)
+        asked = (gathered.answer(release, one, parts.pop(0)) for one in rows)
+        told = [type(one) for one in await asyncio.gather(*asked, return_exceptions=True)]
+        assert told == [Answer, ValueError, Answer, Answer]
+        return whole
+
+    gc.disable()
+    try:
+        assert uvloop.run(ask())() is None
+    finally:
+        gc.enable()
 
 
 def test_a_read_of_its_own_is_answered_at_once() -> None:
