@@ -7,6 +7,7 @@ looks after definitions, and take it. No request waits for either.
 import fcntl
 import json
 import logging
+import os
 import tempfile
 import threading
 import time
@@ -14,7 +15,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from likewise.serving.registry_file import RegistryFile
 from likewise.serving.resolution import (
@@ -38,7 +39,7 @@ class SharedAnswers:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  it lives as long as this
+        self._file = _nameless_file()
         weakref.finalize(self, self._file.close)
         self._lock = threading.Lock()  # the kernel's tells processes apart, not threads
 
@@ -112,3 +113,10 @@ class SharedAnswers:
                 content = content[self._file.write(content) :]
         except OSError as error:
             logger.warning("each worker asks the Feast repository for itself: %s", error)
+
+
+def _nameless_file() -> IO[bytes]:
+    """Return a file in memory, where there are such: it holds the store's password, and no folder may be writable."""
+    if hasattr(os, "memfd_create"):  # Linux
+        return os.fdopen(os.memfd_create("likewise-answers"), "r+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)

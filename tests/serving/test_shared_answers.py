@@ -1,8 +1,10 @@
 """One resolution for all workers: forked processes that share a file, as workers of a server do."""
 
 import hashlib
+import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,3 +137,12 @@ def test_half_an_answer_is_none(file: Path) -> None:
 
     assert answers.answer(["a"], ask).project == "asked"
     assert asked == [["a"]]
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="no files in memory here")
+def test_no_answer_comes_to_a_disk(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer, with the store's password, is kept in memory: where no folder may be written to, servers start too."""
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    answers = SharedAnswers()
+    answers.keep(resolution_of(file, ["a"]))
+    assert answers.answer(["a"], lambda _: pytest.fail("asked")).connection_string == "redis://h:1"
