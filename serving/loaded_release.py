@@ -71,6 +71,11 @@ class Answer:
     tensors: Tensors
     predictions: npt.NDArray[np.float32] | None
 
+    def apart(self) -> "Answer":
+        """Return the same without what was read and made with it, to be kept for longer than a request."""
+        tensors = {name: tensor.copy() for name, tensor in self.tensors.items()}
+        return Answer(self.rows.apart(), tensors, None if self.predictions is None else self.predictions.copy())
+
 
 @dataclass(frozen=True, slots=True)
 class ReleaseIdentity:

@@ -157,6 +157,13 @@ class FeatureRows:
         """Return some of the rows as one request sent them, at the same time by the clock."""
         return FeatureRows(self.plan, given, answer, self.on_demand, self.now_microseconds, self.served_from)
 
+    def apart(self) -> "FeatureRows":
+        """Return the same without the rows of others that were read with these."""
+        if not isinstance(self.answer, ReadAnswer) or self.answer.part_of is None:
+            return self
+        held = [HeldRows(view.columns, view.statuses.copy(), view.event_times.copy()) for view in self.answer]
+        return self.portion(self.given, held)
+
     def statuses(self, view: str, column: str) -> Statuses:
         """Return (n,) statuses of one served column."""
         missing = self.columns[column].is_missing()

@@ -62,7 +62,9 @@ class RequestLog:
             self._count_lost(1)
             return
         try:
-            self._queue.put_nowait(Logged(request_id, release, answer))
+            # Of those that were read together few are sampled, and each would keep all of them.
+            kept = answer if self._share >= 1.0 else answer.apart()
+            self._queue.put_nowait(Logged(request_id, release, kept))
         except queue.Full:
             self._count_lost(1)
 

@@ -91,7 +91,9 @@ class ReadAnswer(Sequence["ViewRows"]):
     @overload
     def __getitem__(self, at: slice) -> Sequence["ViewRows"]: ...
     def __getitem__(self, at: int | slice) -> "ViewRows | Sequence[ViewRows]":
-        return self._views[at]
+        # Not kept: views that hold their answer, held by it, are a cycle, and so is all that was read with them.
+        views = range(len(self))[at]
+        return ViewRows(self, views) if isinstance(views, int) else [ViewRows(self, view) for view in views]
 
     @property
     def n(self) -> int:
@@ -115,10 +117,6 @@ class ReadAnswer(Sequence["ViewRows"]):
     @cached_property
     def _made(self) -> dict[object, Any]:
         return {}
-
-    @cached_property
-    def _views(self) -> list["ViewRows"]:
-        return [ViewRows(self, view) for view in range(len(self))]
 
     @cached_property
     def is_all_present(self) -> bool:

@@ -6,10 +6,12 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import uvloop
 from feast.protos.feast.types.Value_pb2 import Value
@@ -18,9 +20,11 @@ from likewise.serving.entity_rows import EntityRows, RowRules, check_rows
 from likewise.serving.errors import StaleFeaturesError
 from likewise.serving.gathered_answers import GatheredAnswers
 from likewise.serving.loaded_release import Answer, LoadedRelease, ReleaseIdentity
+from likewise.serving.logged_rows import Logged, table_of
 from likewise.serving.online import OnlineReader
 from likewise.serving.plan import FeaturePlan, Field, KeyBinding, Served, StoredView
 from likewise.serving.predict_answer import predict_answer
+from likewise.serving.request_log import RequestLog, log_files
 from likewise.stores.clock import FixedClock
 from likewise.stores.packed_answer import ReadAnswer
 from likewise.stores.packed_schema import FieldType, row_schema
@@ -239,6 +243,29 @@ def test_a_refusal_keeps_nothing() -> None:
         assert uvloop.run(ask())() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("share", [1.0, 0.9])
+def test_a_sampled_answer_keeps_its_own_rows_only(
+    share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is logged of few answers among many does not keep the many in memory, and is logged as it was."""
+    monkeypatch.setattr("likewise.serving.request_log.random.random", lambda: 0.0)
+    release, rows = release_of(Model()), requests()
+    log = RequestLog(tmp_path, share, 10**9, lambda _: None)
+    gc.disable()
+    try:
+        answers = together(release, rows)
+        whole = weakref.ref(answers[0].rows.answer.part_of.whole)
+        expected = table_of([Logged(str(at), release, one) for at, one in enumerate(answers)])
+        for at, one in enumerate(answers):
+            log.offer(str(at), release, one)
+        del answers, one
+        assert (whole() is None) == (share < 1.0)
+    finally:
+        gc.enable()
+    log.close(30)
+    assert pq.read_table(log_files(tmp_path)[0], partitioning=None).equals(expected)
 
 
 def test_a_read_of_its_own_is_answered_at_once() -> None:
