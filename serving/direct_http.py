@@ -56,6 +56,7 @@ class DirectHttp(CorkedHttp):
             parser.get_method() == b"POST"
             and (before is None or before.response_complete)
             and not self.expect_100_continue
+            and not parser.should_upgrade()
             and parser.should_keep_alive()
             and parser.get_http_version() == "1.1"
         )
