@@ -28,6 +28,7 @@ class PackedViews:
         self._sync: tuple[int, PackedReader] = (link.generation, self._reader(link.sync(), None))
         self._by_loop: dict[int, tuple[int, PackedReader]] = {}
         self._gathered: dict[int, GatheredReads] = {}
+        self._is_cluster = hasattr(link.sync(), "nodes_manager")
 
     def _reader(self, client: SyncClient | None, async_client: AsyncClient | None) -> PackedReader:
         return PackedReader(client, self._link.project, self._requests, self._clock, async_client)
@@ -48,7 +49,12 @@ class PackedViews:
             raise StoreUnavailableError(error.reason) from error
 
     async def read_async(self, keys: Mapping[str, Sequence[object]]) -> Sequence[StoredRows]:
-        """Return the same without blocking the event loop; reads that come together are gathered."""
+        """Return the same without blocking the event loop; reads that come together are gathered.
+
+        Not in a cluster: while one of its servers is away, who needs nothing of it is answered.
+        """
+        if self._is_cluster:
+            return await self._read_alone(keys)
         loop = id(asyncio.get_running_loop())
         gathered = self._gathered.get(loop)
         if gathered is None:
