@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from likewise.serving.app import build_app
+from likewise.serving.app import OTHER, build_app
 from likewise.serving.online import STATUS_NAMES
 from likewise.serving.route_metrics import BUCKETS
 from tests.serving.client import serving
@@ -135,7 +135,16 @@ def test_statuses_and_routes_that_rules_name_exist(printed: dict[str, set[str]])
                 if operator == "=":
                     assert value in known[label], (label, value)
                 if label == "route" and value != "$route":
-                    assert set(value.split("|")) <= routes
+                    assert set(value.split("|")) <= routes | {OTHER}
+
+
+def test_requests_that_no_route_takes_do_not_thin_out_errors() -> None:
+    """Who asks for many wrong paths can't bring the share of errors below its alert."""
+    shares = [one for one in EXPRESSIONS if "5.." in one and "/" in one]
+    assert len(shares) == 2
+    for name, matchers, _ in (selector for one in shares for selector in used(one)):
+        assert name == "likewise_requests_total"
+        assert ("route", "!=", OTHER) in matchers
 
 
 def test_every_metric_of_ours_is_shown_or_watched(printed: dict[str, set[str]]) -> None:
