@@ -160,6 +160,8 @@ class Exchange:
         except BaseException as error:  # uvicorn logs it and answers 500
             await self._send_by_uvicorn(_raising(error))
             return
+        # Who keeps the request (a line of the log that waits, an idle connection) shall not keep what it brought.
+        self.body = self.scope["likewise.body"] = b""
         head = self._head(response)
         if head is None:
             await self._send_by_uvicorn(response)

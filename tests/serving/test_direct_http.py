@@ -276,6 +276,20 @@ def test_nearly_all_requests_go_the_short_way() -> None:
         assert [scope["path"] for scope in called] == ["/scratch"]
 
 
+def test_bodies_are_not_kept_with_their_requests() -> None:
+    """A request that is answered holds its body no more: thousands may wait for their line of the log."""
+    kept: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        kept.append(request)
+        return JsonAnswer(request.scope["likewise.body"])
+
+    with listening(scratch(answer), DirectHttp) as port:
+        assert talk(port, [post("/scratch", b"x" * 9_000)]).endswith(b"x" * 9_000)
+    assert kept[0].scope["likewise.body"] == b""
+    assert asyncio.run(kept[0].receive())["body"] == b""
+
+
 def test_strange_addresses_are_not_kept() -> None:
     """However many addresses of a chosen route are asked for, few and short ones are remembered."""
     app = scratch(lambda _: JsonAnswer(b"{}"))
