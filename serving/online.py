@@ -17,6 +17,7 @@ from likewise.stores.clock import Clock
 from likewise.stores.packed_answer import ReadAnswer
 from likewise.transforms.columns import Column, LogicalType, column_from_values
 
+ENTITYLESS_KEY = "__dummy_id"  # Feast's name for the key of views without an entity; its value is empty
 PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE = 1, 2, 3, 4
 NO_TIME = np.iinfo(np.int64).min
 STATUS_NAMES = ("INVALID", "PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE")
@@ -206,11 +207,11 @@ class OnlineReader:
 
     def read(self, rows: EntityRows) -> FeatureRows:
         """Return the features of n rows, by the calling thread."""
-        return self.assemble(rows, self.store.read(rows.keys) if self.plan.stored else ())
+        return self.assemble(rows, self.store.read(_keys(rows)) if self.plan.stored else ())
 
     async def fetch(self, rows: EntityRows) -> Sequence[StoredRows]:
         """Return what the store holds of n rows, one answer per stored view; `assemble` makes features of it."""
-        return await self.store.read_async(rows.keys) if self.plan.stored else ()
+        return await self.store.read_async(_keys(rows)) if self.plan.stored else ()
 
     def absent(self, rows: EntityRows) -> Sequence[StoredRows]:
         """Return the answer of a store that knows none of n rows (`on_trouble=defaults`)."""
@@ -220,6 +221,11 @@ class OnlineReader:
         """Return the features of n rows from the store's answers."""
         now = round(self.clock.now().timestamp() * 1_000_000)
         return FeatureRows(self.plan, rows, stored, self.on_demand, now, self.served_from)
+
+
+def _keys(rows: EntityRows) -> Mapping[str, Sequence[object]]:
+    """Return the join keys of n rows; where there are none, what says how many rows there are."""
+    return rows.keys or {ENTITYLESS_KEY: [""] * rows.n}
 
 
 def _served_from(plan: FeaturePlan) -> ServedPlaces | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from likewise.serving.errors import StoreUnavailableError
 from likewise.serving.gathered_reads import GatheredReads
-from likewise.serving.online import StoredRows
+from likewise.serving.online import ENTITYLESS_KEY, StoredRows
 from likewise.serving.plan import FeaturePlan, StoredView
 from likewise.serving.store_link import StoreLink
 from likewise.stores.clock import Clock
@@ -14,8 +14,6 @@ from likewise.stores.packed_clients import AsyncClient, SyncClient
 from likewise.stores.packed_errors import RedisUnreachableError
 from likewise.stores.packed_read import PackedReader, ViewRequest
 from likewise.stores.packed_schema import FieldType
-
-ENTITYLESS_KEY = "__dummy_id"  # Feast's name for the key of views without an entity; its value is empty
 
 
 class PackedViews:
@@ -77,8 +75,7 @@ class PackedViews:
     def _complete(self, keys: Mapping[str, Sequence[object]]) -> Mapping[str, Sequence[object]]:
         if not self._entityless:
             return keys
-        n = max((len(values) for values in keys.values()), default=1)
-        return {**keys, ENTITYLESS_KEY: [""] * n}
+        return {**keys, ENTITYLESS_KEY: [""] * len(next(iter(keys.values())))}
 
 
 def _request(view: StoredView) -> ViewRequest:

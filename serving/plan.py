@@ -111,8 +111,6 @@ class FeaturePlan:
         The views to read and to compute, computed ones in the order of their dependence.
     served
         The features of the answer, in the order the service declares them.
-    entityless
-        Whether a view has no entity, so that requests may carry no join key.
     """
 
     service: str | None

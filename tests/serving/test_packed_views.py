@@ -1,16 +1,21 @@
-"""Reads of a plan's views from a cluster."""
+"""Reads of a plan's views: from a cluster, and of views that have no entity."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Self, cast
 
+import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from likewise.serving.entity_rows import EntityRows
 from likewise.serving.errors import StoreUnavailableError
+from likewise.serving.online import ENTITYLESS_KEY, OnlineReader
 from likewise.serving.packed_views import PackedViews
+from likewise.serving.plan import FeaturePlan, KeyBinding, Served
 from likewise.serving.store_link import StoreLink
 from likewise.stores.clock import FixedClock
 from likewise.stores.packed_answer import ReadAnswer
-from tests.serving.fakes import NOW, plan
+from tests.serving.fakes import CARRIER_VIEW, NOW, plan
 
 KEYS = {"carrier": ["UA"], "origin": ["JFK"], "dest": ["SFO"]}
 
@@ -46,7 +51,7 @@ class Cluster:
 
 
 class Link:
-    """A link to the cluster."""
+    """A link to a cluster."""
 
     project, generation = "p", 0
 
@@ -66,3 +71,14 @@ def test_of_a_cluster_only_who_needs_a_lost_server_hears_of_it() -> None:
         return list(await asyncio.gather(*asked, return_exceptions=True))
 
     assert [type(one) for one in asyncio.run(ask())] == [ReadAnswer, StoreUnavailableError, ReadAnswer]
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 40])
+def test_views_without_an_entity_answer_every_row(n: int) -> None:
+    """Where a plan has no join key, there is an answer to each row of the request all the same."""
+    view = replace(CARRIER_VIEW, keys=(KeyBinding(ENTITYLESS_KEY, ENTITYLESS_KEY),))
+    bare = FeaturePlan("s", (), (), (view,), (), tuple(Served(view.name, one, one.name) for one in view.fields))
+    store = PackedViews(cast("StoreLink", Link()), bare, FixedClock(NOW))
+    reader, rows = OnlineReader(bare, store, (), FixedClock(NOW)), EntityRows(n, {}, {})
+    (found,) = asyncio.run(reader.fetch(rows))
+    assert (len(found.statuses), len(found.columns["flights"])) == (n, n)
