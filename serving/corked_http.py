@@ -73,6 +73,18 @@ class CorkedHttp(HttpWithoutUpgrades):
         self.cork = Cork(transport, self.loop)
         super().connection_made(self.cork)
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer what a client asked before it ended its side, then close; return whether there is such an answer.
+
+        A client that went away looks the same, and costs the answer that nobody reads. Nothing more is read: what is
+        not all there stays so. TLS ends both sides at once, and the loop warns of who would go on.
+        """
+        cycle: Any = self.cycle
+        if cycle is None or cycle.response_complete or cycle.more_body or self.scheme == "https":
+            return False
+        cycle.keep_alive = False  # the last of a pipeline: the others are answered before it
+        return True
+
     def on_response_complete(self) -> None:
         """Go on with the next request of a pipeline, or begin to count idle time."""
         if self.pipeline or self.transport.is_closing():
