@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -25,13 +25,13 @@ logger = logging.getLogger("likewise.requests")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What is kept of a request until its line is written."""
+    """What is kept of a request until its line is written: of its answer only headers, which are small."""
 
     request: Request
     route: str
     status: int
     seconds: float
-    response: Response
+    headers: Sequence[tuple[bytes, bytes]]
     ended: float = field(default_factory=time.time)
 
 
@@ -63,7 +63,7 @@ class RequestLines:
             response = await handler(request)
             seconds = time.perf_counter() - started
             if response.status_code >= FAULT or seconds >= self._slow or self._is_its_turn():
-                self._offer(Line(request, route, response.status_code, seconds, response))
+                self._offer(Line(request, route, response.status_code, seconds, response.raw_headers))
             return response
 
         return handle
@@ -105,7 +105,7 @@ def _record(line: Line) -> logging.LogRecord:
 
 def _fields(line: Line) -> dict[str, Any]:
     """Return what is known of a request; neither its query, its headers nor its body is told."""
-    scope, headers = line.request.scope, line.response.headers
+    scope, headers = line.request.scope, {name: value.decode("latin-1") for name, value in line.headers}
     fields: dict[str, Any] = {
         "request_id": request_id(line.request),
         **trace_ids(line.request),
@@ -115,8 +115,8 @@ def _fields(line: Line) -> dict[str, Any]:
         "status": line.status,
         "duration_ms": round(line.seconds * 1000, 3),
         "rows": scope.get("likewise.rows"),
-        "release": headers.get("x-likewise-release"),
-        "transform": headers.get("x-likewise-transform"),
+        "release": headers.get(b"x-likewise-release"),
+        "transform": headers.get(b"x-likewise-transform"),
     }
     if "likewise.problem" in scope:
         fields["problem"], detail = scope["likewise.problem"]

@@ -1,6 +1,9 @@
+import asyncio
+import gc
 import io
 import json
 import logging
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
 from likewise.serving.app import build_app
 from likewise.serving.redaction import Redactor, redactor_of
@@ -171,6 +176,22 @@ def test_a_log_nobody_reads_costs_lines_not_requests(world: World, monkeypatch: 
     for _ in range(12):
         lines._offer(None)  # type: ignore[arg-type]
     assert len(lost) == 7
+
+
+def test_a_line_that_waits_keeps_no_answer() -> None:
+    """Answers may have megabytes: thousands of lines that wait for the log's reader hold none of them."""
+    lines, made = RequestLines(LogLines("json"), lambda: None), list["weakref.ref[Response]"]()
+    lines.close(10)
+
+    async def handle(_: Request) -> Response:
+        response = Response(b"x" * 1_000)
+        made.append(weakref.ref(response))
+        return response
+
+    asyncio.run(lines.around("/x", handle)(Request({"type": "http", "headers": []})))  # type: ignore[arg-type]
+    gc.collect()
+    assert len(lines._waiting) == 1
+    assert made[0]() is None
 
 
 def test_lines_for_people_name_the_request(world: World) -> None:
