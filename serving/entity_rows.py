@@ -192,7 +192,10 @@ def _request_column(field: Field, values: list[object]) -> Column:
         values = [_each(field, row, value, _base64) for row, value in enumerate(values)]
     elif field.feast_type in _INTEGER_BITS:  # code of on-demand views would see it cut to a whole number
         values = list(check_key_values(field, values))
-    return column_from_values(field.name, values, field.type)
+    column = column_from_values(field.name, values, field.type)
+    if column.integers is not None and field.feast_type not in _INTEGER_BITS:  # as history has it, and the request log
+        return Column(field.type, column.values)
+    return column
 
 
 def _each(field: Field, row: int, value: object, convert: object) -> object:

@@ -31,3 +31,10 @@ def test_whole_numbers_stay_as_they_are() -> None:
     assert check_rows(plan("DOUBLE"), {"count": [1.5]}, RULES).request["count"].objects() == [1.5]
     with pytest.raises(WrongTypeError, match="32 bits"):
         check_rows(plan("INT32"), {"count": [2**40]}, RULES)
+
+
+@pytest.mark.parametrize("feast_type", ["DOUBLE", "FLOAT"])
+def test_a_number_with_a_point_is_a_float_however_it_is_written(feast_type: str) -> None:
+    """A transform sees a long integer in such a field as it did in training: as the nearest float, with its text."""
+    values = check_rows(plan(feast_type), {"count": [2**60 + 1, 7]}, RULES).request["count"].objects()
+    assert list(map(repr, values)) == [repr(float(2**60 + 1)), "7.0"]
