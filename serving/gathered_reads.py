@@ -50,12 +50,12 @@ class GatheredReads:
         batch = self._open
         if batch is None or batch.rows + n > MOST_ROWS:
             batch = self._open = self._opened()
-        future = batch.add(keys, n)
         try:
-            return await future
+            found = await batch.add(keys, n)
         except asyncio.CancelledError:
             batch.end_if_left()
             raise
+        return await self._read(keys) if found is None else found
 
     def _opened(self) -> "_Batch":
         """Return a new batch, which starts soon."""
@@ -91,7 +91,7 @@ class _Asked:
 
     __slots__ = ("future", "keys", "n")
 
-    def __init__(self, keys: Keys, n: int, future: "asyncio.Future[ReadAnswer]") -> None:
+    def __init__(self, keys: Keys, n: int, future: "asyncio.Future[ReadAnswer | None]") -> None:
         self.keys, self.n, self.future = keys, n, future
 
 
@@ -114,9 +114,9 @@ class _Batch:
         self._loop, self._read, self._asked = asyncio.get_running_loop(), read, list[_Asked]()
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, keys: Keys, n: int) -> "asyncio.Future[ReadAnswer]":
-        """Return the future answer to n keys."""
-        future: asyncio.Future[ReadAnswer] = self._loop.create_future()
+    def add(self, keys: Keys, n: int) -> "asyncio.Future[ReadAnswer | None]":
+        """Return the future answer to n keys; None: they are to be read alone, by who asked."""
+        future: asyncio.Future[ReadAnswer | None] = self._loop.create_future()
         self._asked.append(_Asked(keys, n, future))
         self.rows += n
         return future
@@ -135,21 +135,18 @@ class _Batch:
         return all(asked.future.done() for asked in self._asked)
 
     async def _answer(self) -> None:
-        if self._is_left():
-            return
         try:
-            whole = await self._read(self._joined())
-        except StoreUnavailableError as error:  # the same for all
-            for asked in self._asked:
-                _fail(asked, error)
+            if not self._is_left():
+                self._share(await self._read(self._joined()))
+        except StoreUnavailableError as error:
+            self._fail(error)  # the same for all
         except Exception as error:
-            # Somebody's rows were refused: only they are to hear of it, so each is read alone.
             if len(self._asked) == 1:
-                _fail(self._asked[0], error)
+                self._fail(error)
             else:
-                await asyncio.gather(*map(self._answer_alone, self._asked))
-        else:
-            self._share(whole)
+                self._send_away()
+        finally:
+            self._end()
 
     def _joined(self) -> Keys:
         """Return the keys of all reads, one behind the other."""
@@ -166,16 +163,18 @@ class _Batch:
                 asked.future.set_result(whole.rows(start, end))
             start = end
 
-    async def _answer_alone(self, asked: _Asked) -> None:
-        try:
-            answer = await self._read(asked.keys)
-        except Exception as error:
-            _fail(asked, error)
-        else:
+    def _fail(self, error: Exception) -> None:
+        for asked in self._asked:
             if not asked.future.done():
-                asked.future.set_result(answer)
+                asked.future.set_exception(error)
 
+    def _send_away(self) -> None:
+        """Have each read alone: somebody's rows were refused, and only they are to hear of it."""
+        for asked in self._asked:
+            if not asked.future.done():
+                asked.future.set_result(None)
 
-def _fail(asked: _Asked, error: Exception) -> None:
-    if not asked.future.done():
-        asked.future.set_exception(error)
+    def _end(self) -> None:
+        for asked in self._asked:
+            asked.future.cancel()  # whoever still waits: nobody else would tell them
+        self._asked.clear()  # an error knows this batch by its traceback: with its own future it would be a cycle

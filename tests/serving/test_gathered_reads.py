@@ -1,11 +1,14 @@
 """Reads that come together are made as one, and nobody can tell from their answer."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
+import uvloop
 
 from likewise.serving import gathered_reads
 from likewise.serving.errors import StoreUnavailableError
@@ -124,6 +127,39 @@ def test_a_store_that_is_down_is_asked_once() -> None:
         assert [type(error) for error in told] == [StoreUnavailableError] * 3
 
     assert len(run(scene).reads) == 1
+
+
+@pytest.mark.parametrize("is_down", [True, False])
+def test_an_error_keeps_nothing(*, is_down: bool) -> None:
+    """What was read for is free when its errors have been heard of, without a collector: a lost store makes many."""
+
+    async def play() -> list[weakref.ref[Any]]:
+        gathered = GatheredReads(Store(is_down=is_down).read)
+        told = [*await all_of(gathered, [1], ["bad"]), *await all_of(gathered, ["bad"])]
+        return [weakref.ref(one) for one in told if isinstance(one, Exception)]
+
+    gc.disable()
+    try:
+        errors = uvloop.run(play())
+        assert [one() for one in errors] == [None] * (3 if is_down else 2)
+    finally:
+        gc.enable()
+
+
+def test_who_waits_for_a_read_that_is_ended_is_told() -> None:
+    """A read that somebody else ends leaves nobody waiting."""
+
+    async def play() -> None:
+        async def ended(keys: Keys) -> ReadAnswer:
+            raise asyncio.CancelledError(keys)
+
+        gathered = GatheredReads(ended)
+        async with asyncio.timeout(10):
+            told = await all_of(gathered, [1], [2])
+        assert [type(one) for one in told] == [asyncio.CancelledError] * 2
+        assert gathered._under_way == 0
+
+    asyncio.run(play())
 
 
 def test_who_gives_up_takes_nobody_along() -> None:
