@@ -11,8 +11,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 class HttpWithoutUpgrades(HttpToolsProtocol):
     """uvicorn's protocol that answers requests as if they had no `Upgrade` header.
 
-    A new parser is given their head without that header, then what came behind it. CONNECT and WebSockets, which have
-    no body, stay uvicorn's.
+    A new parser is given their head without that header, then what came behind it. CONNECT, which has no body, stays
+    uvicorn's, and so do WebSockets if there are any.
     """
 
     def data_received(self, data: bytes) -> None:
@@ -42,7 +42,7 @@ class HttpWithoutUpgrades(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             return False
         wanted = dict(self.headers).get(b"upgrade")
-        return wanted is not None and wanted.lower() != b"websocket"
+        return wanted is not None and not (wanted.lower() == b"websocket" and self._should_upgrade_to_ws())
 
     def _feed(self, data: bytes | memoryview) -> None:
         while True:  # a packet may hold thousands of them: nothing here recurses, or copies what is left
