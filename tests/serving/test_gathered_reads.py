@@ -12,7 +12,7 @@ import uvloop
 
 from likewise.serving import gathered_reads
 from likewise.serving.errors import StoreUnavailableError
-from likewise.serving.gathered_reads import MOST_ROWS, SMALL_ROWS, GatheredReads
+from likewise.serving.gathered_reads import MOST_ROWS, SMALL_ROWS, TURNS, GatheredReads
 from likewise.stores.packed_answer import ReadAnswer
 from likewise.stores.packed_errors import CorruptRowError
 
@@ -79,6 +79,27 @@ def test_reads_of_one_turn_are_one_read() -> None:
         assert await all_of(gathered, [1], [2, 3], [1], [4, 4, 4]) == [[1], [2, 3], [1], [4, 4, 4]]
 
     assert run(scene).reads == [[1, 2, 3, 1, 4, 4, 4]]
+
+
+def test_a_read_waits_for_some_turns_only() -> None:
+    """What comes in the next turns of the loop shares the read of the first; what comes later does not."""
+
+    async def scene(store: Store, gathered: GatheredReads) -> None:
+        store.gate = asyncio.Event()
+        first = asyncio.create_task(gathered.read({"uid": [1]}))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(gathered.read({"uid": [2]}))
+        for _ in range(2 * TURNS + 2):
+            await asyncio.sleep(0)
+        assert store.reads == [[1, 2]]
+        third = asyncio.create_task(gathered.read({"uid": [3]}))
+        for _ in range(2 * TURNS + 2):
+            await asyncio.sleep(0)
+        assert store.reads == [[1, 2], [3]]
+        store.gate.set()
+        await asyncio.gather(first, second, third)
+
+    run(scene)
 
 
 def test_keys_of_several_names_stay_together() -> None:
