@@ -56,6 +56,16 @@ class BenchProject:
         return f"sqlite:///{self.folder}/likewise.db"
 
     @property
+    def environ(self) -> dict[str, str]:
+        """Return what tells commands where everything of it is."""
+        return {
+            "LIKEWISE_REPO": str(self.repo),
+            "LIKEWISE_REGISTRY": self.registry,
+            "LIKEWISE_BLOBS": str(self.folder / "blobs"),
+            "BENCH_REDIS": self.redis.url,
+        }
+
+    @property
     def redis_folder(self) -> Path:
         """Return where Redis keeps its data."""
         return self.folder / "redis"

@@ -208,15 +208,9 @@ def empty(folder: Path, workers: int) -> Iterator[int]:
 def directory_memory(project: BenchProject, folder: Path, loads: list[Load]) -> float:
     """Return what a worker that started from a release directory holds after some load, MB."""
     target, port = folder / "bench-1", free_port()
-    known = {
-        "LIKEWISE_REPO": str(project.repo),
-        "LIKEWISE_REGISTRY": project.registry,
-        "LIKEWISE_BLOBS": str(project.folder / "blobs"),
-        "BENCH_REDIS": project.redis.url,
-    }
     likewise = str(Path(sys.executable).with_name("likewise"))
     command = [likewise, "release-dir", "bench@prod", str(target)]
-    subprocess.run(command, check=True, env={**os.environ, **known}, capture_output=True)
+    subprocess.run(command, check=True, env={**os.environ, **project.environ}, capture_output=True)
     # Nothing of the project is named here: the folder is all that the server gets.
     command = [likewise, "serve", "--release-dir", str(target), "--port", str(port)]
     with running(command, port, "/health/ready", folder) as pid:

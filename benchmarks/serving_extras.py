@@ -180,15 +180,9 @@ def serving(project: BenchProject, extra: Extra, collector: str) -> Iterator[Ser
     folder.mkdir()
     options = [option.format(folder=folder, collector=collector) for option in extra.options]
     inherited = {key: value for key, value in os.environ.items() if key != "REDIS_URL" and not key.startswith("OTEL_")}
-    known = {
-        "LIKEWISE_REPO": str(project.repo),
-        "LIKEWISE_REGISTRY": project.registry,
-        "LIKEWISE_BLOBS": str(project.folder / "blobs"),
-        "BENCH_REDIS": project.redis.url,
-    }
     likewise = str(Path(sys.executable).with_name("likewise"))
     command = [likewise, "serve", "--release", "bench@prod", "--port", str(port), *options]
-    environ = {**inherited, **known, **extra.environ}
+    environ = {**inherited, **project.environ, **extra.environ}
     with _running(command, folder, environ, f"http://127.0.0.1:{port}/health/ready") as process:
         yield Served(process, port)
 
