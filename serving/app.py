@@ -16,7 +16,6 @@ from likewise.serving.edge import Edge
 from likewise.serving.ending import Ending
 from likewise.serving.errors import SettingsError
 from likewise.serving.feature_routes import FeatureRoutes
-from likewise.serving.gathered_answers import GatheredAnswers
 from likewise.serving.guarded_read import GuardedReads
 from likewise.serving.health_routes import HealthRoutes
 from likewise.serving.loaded_release import LoadedRelease
@@ -118,9 +117,7 @@ def build_app(settings: ServingSettings, parts: Parts, board: MetricsBoard | Non
 
 def _routers(worker: _Worker, edge: Edge, health: HealthRoutes) -> list[APIRouter]:
     parts, limits = worker.parts, worker.settings.limits
-    # A span belongs to one request.
-    gathered = GatheredAnswers() if parts.telemetry is None else None
-    predictions = Predictions(worker.resident, worker.reads, worker.work, limits, worker.log, gathered)
+    predictions = Predictions(worker.resident, worker.reads, worker.work, limits, worker.log)
     routers = [health.router(edge)]
     # Hot paths first: routes are tried in order.
     if "predict" in worker.settings.roles:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
 import orjson
@@ -39,7 +39,7 @@ class Predictions:
     Attributes
     ----------
     gathered
-        Answers requests whose rows were read together; None: each by itself, as traces want it.
+        Answers requests whose rows were read together; not those that are traced: a span belongs to one request.
     """
 
     resident: ResidentReleases
@@ -47,7 +47,7 @@ class Predictions:
     work: OffLoop
     limits: Limits
     log: RequestLog | None = None
-    gathered: GatheredAnswers | None = None
+    gathered: GatheredAnswers = field(default_factory=GatheredAnswers)
 
     async def answer(self, request: Request, release: LoadedRelease, rows: EntityRows, render: Render) -> bytes:
         """Return the rendered answer of n rows, all of it from one release."""
@@ -58,9 +58,10 @@ class Predictions:
             if release.reader.runs_code or rows.n * len(release.reader.plan.served) > CELLS_ON_LOOP:
                 make = partial(_make, release, rows, stored, render)
                 made = await self.reads.in_time(self.work(make), started)
+            elif request.scope.get("likewise.is_traced"):
+                made = _make(release, rows, stored, render)
             else:
-                gathered = self.gathered
-                answer = await gathered.answer(release, rows, stored) if gathered else release.answer(rows, stored)
+                answer = await self.gathered.answer(release, rows, stored)
                 made = _Made(answer, render(answer))
         if self.log is not None:
             self.log.offer(request_id(request), release, made.answer)

@@ -40,6 +40,7 @@ class RequestSpans:
                 context = span.get_span_context()
                 ids = {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
                 request.scope["likewise.trace"] = ids
+                request.scope["likewise.is_traced"] = span.is_recording()
                 response = await handler(request)
                 span.set_attributes(_outcome(request, response))
                 if response.status_code >= FAULT:

@@ -10,6 +10,7 @@ import pytest
 
 from likewise.serving.app import build_app
 from likewise.serving.errors import SettingsError
+from likewise.serving.gathered_answers import GatheredAnswers
 from likewise.serving.settings import LogLines
 from likewise.serving.telemetry import Telemetry, wanted_endpoint
 from likewise.serving.tracing import traced_reader
@@ -102,6 +103,26 @@ def test_what_the_caller_does_not_sample_is_not_sent(world: World, collector: Co
         time.sleep(0.2)
     assert len(spans) == 4
     assert TRACE not in {span.trace for span in spans}
+
+
+def test_only_what_is_traced_is_predicted_by_itself(
+    world: World, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A span belongs to one request; those that are not sampled share their work as without traces."""
+    shared = []
+    alone = GatheredAnswers.answer
+
+    async def counted(self: GatheredAnswers, *given: Any) -> Any:
+        shared.append(given)
+        return await alone(self, *given)
+
+    monkeypatch.setattr(GatheredAnswers, "answer", counted)
+    with traced(world, collector.url) as client:
+        for flag in ("00", "01", "00"):
+            sent = {"traceparent": f"00-{TRACE}-{PARENT}-{flag}"}
+            assert client.post("/v1/predict/flight_delay", json=ONE, headers=sent).status_code == 200
+        assert len(collector.wait(lambda spans: len(spans) >= 4)) == 4
+    assert len(shared) == 2
 
 
 def test_errors_are_marked(world: World, collector: Collector) -> None:
