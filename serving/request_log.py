@@ -116,7 +116,7 @@ class RequestLog:
     def _flush(self, waiting: list[Logged]) -> None:
         groups: dict[tuple[int, tuple[str, ...]], list[Logged]] = {}
         for logged in waiting:
-            groups.setdefault((id(logged.release), shape_of(logged)), []).append(logged)
+            groups.setdefault((id(logged.release), _shape_or_own(logged)), []).append(logged)
         for group in groups.values():
             self._write_safely(group)
             for _ in group:
@@ -158,6 +158,14 @@ def log_files(folder: Path) -> list[Path]:
     return sorted(
         (path for path in folder.glob("*/*/*.parquet") if not path.name.startswith(".")), key=lambda path: path.name
     )
+
+
+def _shape_or_own(logged: Logged) -> tuple[str, ...]:
+    """Return a request's shape; one that has none goes into a file of its own, and fails, if at all, alone."""
+    try:
+        return shape_of(logged)
+    except Exception:  # told and counted where it is written
+        return ("no shape", logged.request_id)
 
 
 def _remove_oldest(folder: Path, most_bytes: int) -> None:

@@ -61,7 +61,7 @@ class RouteCollector:
         """Return metrics of what was counted so far."""
         seconds = HistogramMetricFamily(
             "likewise_request_seconds",
-            "Time from the first byte of the request to the answer, seconds.",
+            "Time from when a handler gets the request to its answer, seconds.",
             labels=["route"],
         )
         requests = CounterMetricFamily("likewise_requests", "Answers by route and status.", labels=["route", "status"])

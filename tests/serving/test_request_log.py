@@ -3,6 +3,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from likewise.serving import request_log
 from likewise.serving.app import build_app
 from likewise.serving.entity_rows import RowRules, check_rows
 from likewise.serving.errors import RequestNotLoggedError
 from likewise.serving.loaded_release import LoadedRelease, ReleaseIdentity
+from likewise.serving.logged_rows import Logged, table_of
 from likewise.serving.replay import replay
 from likewise.serving.request_log import RequestLog, log_files
 from likewise.transforms import Steps, Transform
@@ -153,6 +156,34 @@ def test_a_disk_that_fails_is_logged_and_serving_goes_on(
     log.close(30)
     assert "disk full" in caplog.text
     assert lost == [1]
+
+
+def test_an_answer_that_can_not_be_written_is_lost_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An answer that fails on its way to a file is counted, and told of; those before and behind it are kept."""
+    shape = request_log.shape_of
+
+    def failing(logged: Logged) -> tuple[str, ...]:
+        if logged.request_id == "1":
+            raise ValueError("of no shape")
+        return shape(logged)
+
+    def refusing(requests: Sequence[Logged]) -> pa.Table:
+        if requests[0].request_id == "1":
+            raise ValueError("not to be written")
+        return table_of(requests)
+
+    monkeypatch.setattr(request_log, "shape_of", failing)
+    monkeypatch.setattr(request_log, "table_of", refusing)
+    lost: list[int] = []
+    log = RequestLog(tmp_path, 1.0, PLENTY, lost.append)
+    offer(log, 3)
+    log.close(5.0)
+    written = pa.concat_tables(map(pq.read_table, log_files(tmp_path)))
+    assert set(written["request_id"].to_pylist()) == {"0", "2"}
+    assert lost == [1]
+    assert "could not be written" in caplog.text
 
 
 def test_what_a_slow_disk_leaves_unwritten_at_the_end_is_told(

@@ -25,7 +25,7 @@ def test_a_scrape_reads_as_prometheus_clients(answers: list[tuple[str, int, floa
     """Every series has the name, labels and value that prometheus_client gives it, also before the first answer."""
     keep_values_in_process()
     theirs, ours = CollectorRegistry(), CollectorRegistry()
-    told = "Time from the first byte of the request to the answer, seconds."
+    told = "Time from when a handler gets the request to its answer, seconds."
     seconds = Histogram("likewise_request_seconds", told, ["route"], buckets=BUCKETS, registry=theirs)
     requests = Counter("likewise_requests", "Answers by route and status.", ["route", "status"], registry=theirs)
     rows = Counter("likewise_rows", "Rows of requests by route.", ["route"], registry=theirs)
